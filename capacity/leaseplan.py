@@ -1,0 +1,394 @@
+"""The lease plan (`*.lock.yaml`): what the model decided, and the one file that every later part reads.
+
+Written by `oss plan`, never by hand. It carries the hash of every input, so that a part which reads it can
+refuse when plan and inputs differ. Everything downstream (stacks, playbooks, load tests, verdict, report)
+takes its numbers from here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from capacity.documents import Document, load, sha256, shown
+from capacity.faults import BadInput, Fault
+
+Role = Literal["edge", "control", "worker", "database", "storage", "ops"]
+ROLES: tuple[Role, ...] = ("edge", "control", "worker", "database", "storage", "ops")
+
+Scale = Literal["national", "rack"]
+
+
+class Sku(Document):
+    """A server model as contracted; acceptance compares what the BMC reports with it."""
+
+    id: str
+    description: str
+    cores: int = Field(gt=0)
+    memory_gib: int = Field(gt=0)
+    disks: int = Field(gt=0)
+    disk_gb: int = Field(gt=0, description="capacity of one disk, decimal gigabytes")
+    nics: int = Field(gt=0)
+    nic_gbit_s: float = Field(gt=0)
+    rack_units: int = Field(gt=0)
+    power_w: int = Field(gt=0)
+
+
+class Network(Document):
+    """One subnet of every site. `offset` is the third octet within the site's /16: explicit, never a cursor."""
+
+    id: Literal["oob", "management", "edge", "cluster", "data"]
+    vlan: int = Field(ge=2, le=4094)
+    offset: int = Field(ge=0, le=255)
+    prefix: int = Field(ge=24, le=30)
+
+
+class RoleOffset(Document):
+    """Host numbers of a role in every subnet: base + server index (index starts at 1)."""
+
+    role: Role
+    base: int = Field(ge=2, le=250)
+    capacity: int = Field(ge=1, description="how many servers of the role the range can hold")
+
+
+class Site(Document):
+    """A data centre. `supernet` is its /16; `share` the part of the national peak that it must carry alone."""
+
+    id: str
+    kind: Literal["primary", "drc"]
+    name_id: str
+    name_en: str
+    supernet: str
+    share: float = Field(gt=0, le=1)
+
+
+class LeasedServer(Document):
+    """One physical server, named for good: `<site>-<role>-<index>` with the index as its explicit offset."""
+
+    name: str
+    site: str
+    role: Role
+    index: int = Field(ge=1)
+    sku: str
+    phase: int = Field(ge=1, le=3, description="the first phase that needs it")
+    leases: tuple[str, ...] = Field(description="ids of the lease lines that cover it, in time order")
+    start: dt.date
+    end: dt.date
+
+
+class LeaseLine(Document):
+    """One contract line: SKU x quantity x site x start x months, at a price per server and month."""
+
+    id: str
+    vendor: str
+    sku: str
+    role: Role
+    site: str
+    quantity: int = Field(ge=1)
+    start: dt.date
+    months: int = Field(ge=1)
+    end: dt.date = Field(description="first day after the term")
+    notice_date: dt.date = Field(description="last day to give or renew notice")
+    order_date: dt.date = Field(description="latest day to order, by the vendor's lead time")
+    monthly_rent_idr: int = Field(ge=0, description="rupiah a server a month, before VAT")
+    setup_idr: int = Field(ge=0, description="rupiah a server, once, before VAT")
+    quotation: str | None = Field(default=None, description="reference of the quotation; None marks an estimate")
+    renews: str | None = Field(default=None, description="the line whose servers this one keeps")
+
+
+class Visit(Document):
+    """How often one journey calls an endpoint."""
+
+    endpoint: str
+    count: float = Field(gt=0)
+
+
+class Endpoint(Document):
+    """One operation of the permit service, and the CPU time it needs at each station it touches."""
+
+    id: str
+    service: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    demand_ms: dict[str, float] = Field(description="station id → CPU milliseconds a call")
+    calls: dict[str, float] = Field(default_factory=dict, description="upstream station id → calls a call")
+    slo_p95_ms: float = Field(gt=0)
+    slo_p99_ms: float = Field(gt=0)
+
+
+class TrafficClass(Document):
+    """A kind of visitor: which journey it makes, and what stands behind its numbers."""
+
+    id: str
+    name_id: str
+    name_en: str
+    journey: tuple[Visit, ...]
+    think_time_s: float = Field(ge=0)
+
+
+class ServicePlan(Document):
+    """How a service is deployed: replicas, and requests = limits for each of them."""
+
+    id: str
+    site: str
+    namespace: str
+    replicas: int = Field(ge=1)
+    min_available: int = Field(ge=0)
+    cpu_millicores: int = Field(gt=0)
+    memory_mib: int = Field(gt=0)
+    processes: int = Field(ge=1, description="server processes a replica")
+
+
+class StationPlan(Document):
+    """A queueing station as predicted by the model at the design arrival rate. All values are predictions."""
+
+    id: str
+    kind: Literal["pods", "server", "upstream"]
+    service: str | None = None
+    role: Role | None = None
+    servers: float = Field(gt=0, description="parallel CPU servers c: cores of all replicas together")
+    arrival_rate_per_s: float = Field(ge=0)
+    demand_ms: float = Field(ge=0, description="mean CPU milliseconds a visit at this station")
+    utilisation: float = Field(ge=0)
+    mean_ms: float = Field(ge=0, description="mean residence: waiting and service")
+    p95_ms: float = Field(ge=0)
+    p99_ms: float = Field(ge=0)
+    capacity_per_s: float = Field(ge=0, description="highest arrival rate that still meets the SLO")
+    quota_per_day: float | None = Field(default=None, description="of an upstream agency")
+
+
+class EndpointPrediction(Document):
+    """Predicted response time of an endpoint over all the stations it touches, at the design rate."""
+
+    endpoint: str
+    arrival_rate_per_s: float
+    mean_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+class Deployment(Document):
+    """A phase at one scale: the nation's, or the rack's, which carries `load_factor` of the nation's load."""
+
+    scale: Scale
+    load_factor: float = Field(gt=0, le=1)
+    class_rates_per_s: dict[str, float] = Field(description="class id → journeys started a second at design")
+    servers: tuple[str, ...] = Field(description="names of the leased servers that stand in this phase")
+    services: tuple[ServicePlan, ...]
+    stations: tuple[StationPlan, ...]
+    endpoints: tuple[EndpointPrediction, ...]
+
+
+class DemandBand(Document):
+    """Peak journeys a second of one class in this phase: quantiles over the draws, and the design value."""
+
+    traffic_class: str
+    p50_per_s: float
+    p80_per_s: float
+    p95_per_s: float
+    design_per_s: float
+    peak_hour: dt.datetime = Field(description="local time of the hour that sets the design value")
+
+
+class Binding(Document):
+    """What sets a size: the chain from the number back to the rule, for `oss explain` and the report."""
+
+    subject: str = Field(description="what is sized: `services.api@primary`, `servers.primary.worker`, …")
+    value: float
+    rule: str = Field(description="name of the rule that binds: slo_p95, slo_p99, n_plus_k, memory, quota, minimum, …")
+    hour: dt.datetime | None = None
+    provinces: tuple[str, ...] = ()
+    traffic_class: str | None = None
+    station: str | None = None
+    detail_id: str
+    detail_en: str
+
+
+class PhasePlan(Document):
+    """One phase of the launch; phase N includes the provinces of N-1."""
+
+    id: int = Field(ge=1, le=3)
+    name_id: str
+    name_en: str
+    start: dt.date
+    end: dt.date = Field(description="first day after: the next phase's start or the horizon's end")
+    provinces: tuple[str, ...] = Field(description="ISO 3166-2 codes that join in this phase")
+    businesses: int
+    registrations_per_day: dict[str, float] = Field(description="p50, p80, p95 of the phase's busiest day")
+    demand: tuple[DemandBand, ...]
+    national: Deployment
+    rack: Deployment
+    bindings: tuple[Binding, ...]
+    sufficiency: float = Field(ge=0, le=1, description="share of draws in which the capacity suffices")
+
+
+class Stage(Document):
+    """One stretch of a load profile; `share` of the phase's design rate at its start and end."""
+
+    label: str
+    duration_s: float = Field(gt=0)
+    share: float = Field(ge=0)
+    end_share: float | None = Field(default=None, description="for a ramp")
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    warmup: bool = False
+    held_out: bool = Field(default=False, description="kept out of calibration, to judge the prediction")
+
+
+class LoadProfile(Document):
+    """A named load test: stages over the phase's design rates, and the rules it must pass."""
+
+    id: str
+    description: str
+    stages: tuple[Stage, ...]
+    classes: tuple[str, ...] = Field(default=(), description="empty: all classes")
+    thresholds: tuple[str, ...]
+
+
+class FiscalYearCost(Document):
+    """Commitment of one fiscal year (calendar year), before and with VAT in force on the payment dates."""
+
+    year: int
+    rent_idr: int
+    setup_idr: int
+    vat_idr: int
+    total_idr: int
+    ceiling_idr: int | None = None
+
+
+class Cost(Document):
+    """What the leases cost over the horizon; quantiles over the draws' cost-least plans."""
+
+    currency: Literal["IDR"]
+    total_before_vat_idr: int
+    vat_idr: int
+    total_idr: int
+    p50_idr: int
+    p80_idr: int
+    p95_idr: int
+    years: tuple[FiscalYearCost, ...]
+    optimality_gap: float = Field(ge=0)
+    indicative: bool = Field(description="true while any price stands without a quotation")
+
+
+class StaffLine(Document):
+    """People infrastructure: one group, one phase."""
+
+    group: Literal["support", "operations", "developers", "counters"]
+    phase: int
+    heads: int = Field(ge=0)
+    peak_seats: int = Field(ge=0)
+    rule: str
+    detail_id: str
+    detail_en: str
+
+
+class FirewallRule(Document):
+    """Who may open a connection to a role: from `source` (a role, `rack-gateway`, `internet`, `any`) to ports."""
+
+    to_role: Role
+    source: str
+    protocol: Literal["tcp", "udp"]
+    ports: tuple[int, ...]
+    purpose: str
+
+
+class NetworkPlan(Document):
+    """Address plan of every site, by explicit offsets, and the firewall as data."""
+
+    domain: str
+    networks: tuple[Network, ...]
+    roles: tuple[RoleOffset, ...]
+    firewall: tuple[FirewallRule, ...]
+
+
+class Assumption(Document):
+    """A number that the plan rests on, with where it comes from."""
+
+    id: str
+    value: str
+    unit: str
+    source: str
+    estimate: bool
+    note: str = ""
+
+
+class LeasePlan(Document):
+    """The whole lease plan. `inputs` maps each input file, relative to this file's folder, to its hash."""
+
+    version: Literal[1]
+    plan: str
+    title_id: str
+    title_en: str
+    inputs: dict[str, str]
+    horizon_start: dt.date
+    horizon_months: int
+    skus: tuple[Sku, ...]
+    sites: tuple[Site, ...]
+    network: NetworkPlan
+    servers: tuple[LeasedServer, ...]
+    leases: tuple[LeaseLine, ...]
+    classes: tuple[TrafficClass, ...]
+    endpoints: tuple[Endpoint, ...]
+    phases: tuple[PhasePlan, ...]
+    loadtests: tuple[LoadProfile, ...]
+    cost: Cost
+    people: tuple[StaffLine, ...]
+    assumptions: tuple[Assumption, ...]
+    rack_supernet: str = Field(description="default /16 of a rack on one machine")
+
+    def phase(self, number: int) -> PhasePlan:
+        """The phase with that number. Raises BadInput naming the phases there are."""
+        for phase in self.phases:
+            if phase.id == number:
+                return phase
+        known = ", ".join(str(p.id) for p in self.phases)
+        raise BadInput([Fault(self.plan, "phase", str(number), "no such phase in the lease plan", f"Use {known}.")])
+
+    def deployment(self, phase: int, scale: Scale) -> Deployment:
+        """A phase at one scale."""
+        chosen = self.phase(phase)
+        return chosen.rack if scale == "rack" else chosen.national
+
+    def server(self, name: str) -> LeasedServer:
+        """The server of that name; KeyError when the plan has none."""
+        return next(server for server in self.servers if server.name == name)
+
+    def sku(self, identity: str) -> Sku:
+        """The SKU of that id; KeyError when the plan has none."""
+        return next(sku for sku in self.skus if sku.id == identity)
+
+
+def lock_path(plan: Path) -> Path:
+    """`national.yaml` → `national.lock.yaml`."""
+    return plan.with_name(plan.stem.removesuffix(".lock") + ".lock.yaml")
+
+
+def load_lease_plan(path: Path, verify: bool = True) -> LeasePlan:
+    """Read a lease plan. With `verify`, BadInput when any input differs from what the plan was made of."""
+    if not path.exists():
+        raise BadInput([Fault(shown(path), "", "", "there is no lease plan yet", f"Run `oss plan {_plan_of(path)}`.")])
+    plan = load(LeasePlan, path)
+    if verify and (stale := stale_inputs(plan, path)):
+        raise BadInput(stale)
+    return plan
+
+
+def stale_inputs(plan: LeasePlan, path: Path) -> list[Fault]:
+    """One fault for each input file that is missing or has changed since the plan was made."""
+    faults = []
+    for name, digest in plan.inputs.items():
+        source = path.parent / name
+        problem = "is missing" if not source.exists() else "has changed" if sha256(source) != digest else ""
+        if problem:
+            remedy = f"Run `oss plan {_plan_of(path)}` to make the lease plan from the inputs as they are now."
+            faults.append(
+                Fault(shown(path), f"inputs.{name}", "", f"this input {problem} since the plan was made", remedy)
+            )
+    return faults
+
+
+def _plan_of(lock: Path) -> str:
+    return shown(lock.with_name(lock.name.replace(".lock.yaml", ".yaml")))
