@@ -1,8 +1,8 @@
 """Container image archives without a registry or a daemon: layers and configuration in, one tar file out.
 
 The archive is an OCI image layout that carries Docker's `manifest.json` too, so `ctr images import`, `podman load`
-and `docker load` read it. It is deterministic: the same layers and configuration give the same bytes and digest, and that
-digest is the one containerd shows after the import, so a node can be asked whether it has the image already.
+and `docker load` read it. It is deterministic: the same layers and configuration give the same bytes and digest, and
+that digest is the one containerd shows after the import: a node can be asked whether it has the image already.
 
 Format: OCI image specification 1.0 (layout, manifest, configuration); Docker image specification 1.2 (`manifest.json`).
 """
