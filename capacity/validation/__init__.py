@@ -1,0 +1,1 @@
+"""Predicted against measured: the verdict on a phase, and recalibrated service demands."""

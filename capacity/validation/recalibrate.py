@@ -1,0 +1,182 @@
+"""Service demands from a load test: the service-demand law, stage by stage.
+
+Utilisation law (Denning & Buzen 1978): over a stage of T seconds a station's busy time is
+
+    B_s = b_s T + sum_e n_e D_se                                                     (V1)
+
+with n_e the calls of endpoint e, D_se its CPU demand at station s and b_s the station's background load.
+The mix of endpoints barely changes between the stages of one profile, so the data alone cannot tell endpoints
+apart. The planned demands P_se are therefore the prior of a ridge regression with non-negative coefficients
+(Hoerl & Kennard 1970):
+
+    min  sum_t ((B_st - b T_t - sum_e n_te D_se) / w_t)^2 + r sum_e ((D_se - f P_se) / (f P_se))^2     (V2)
+
+where f is the station's common factor, first fitted alone by non-negative least squares. What the stages
+can tell moves D; what they cannot stays at the factor times the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import lsq_linear, nnls
+
+from capacity.calibration import Calibration, MeasuredDemand
+from capacity.documents import RuleBroken
+from capacity.evidence import Evidence, StageResult
+from capacity.leaseplan import Endpoint
+
+RIDGE = 4.0
+BOOTSTRAPS = 400
+INTERVAL = (0.05, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class StationFit:
+    """Demands (ms a call) of one station by endpoint with 90 % intervals, and its background load in CPU cores."""
+
+    station: str
+    factor: float
+    background_cores: float
+    demands_ms: Mapping[str, tuple[float, float, float]]
+
+
+def measured_stages(evidence: Evidence, held_out: bool | None = False) -> list[StageResult]:
+    """The stages that count: no warm-up; `held_out` picks the kept-out ones, the others, or (None) both."""
+    return [s for s in evidence.stages if not s.warmup and (held_out is None or s.held_out == held_out)]
+
+
+def stations_of(endpoints: Sequence[Endpoint]) -> list[str]:
+    """All stations that any endpoint demands CPU of, in a stable order."""
+    return sorted({station for endpoint in endpoints for station in endpoint.demand_ms})
+
+
+def fit_station(
+    station: str, endpoints: Sequence[Endpoint], stages: Sequence[StageResult], seed: int = 0
+) -> StationFit | None:
+    """Fit (V2) for one station, or None when no stage measured it. Times in seconds, demands in ms."""
+    touched = [e for e in endpoints if e.demand_ms.get(station, 0.0) > 0]
+    rows = [s for s in stages if any(r.station == station for r in s.stations)]
+    if not touched or not rows:
+        return None
+    busy = np.array([next(r.cpu_seconds for r in s.stations if r.station == station) for s in rows])
+    duration = np.array([s.duration_s for s in rows])
+    counted = [calls_in(s, endpoints) for s in rows]
+    calls = np.array([[stage.get(e.id, 0.0) for e in touched] for stage in counted])
+    prior = np.array([e.demand_ms[station] / 1e3 for e in touched])
+    if not calls.any():
+        return None
+    factor, background, demand = _solve(busy, duration, calls, prior)
+    rng = np.random.default_rng(seed)
+    # Poisson bootstrap over calls and a parametric one over busy time: stages are too few to resample alone.
+    spread = np.empty((BOOTSTRAPS, len(touched)))
+    residual = busy - background * duration - calls @ demand
+    sigma = max(float(np.std(residual)), 0.02 * float(np.mean(busy)))
+    for draw in range(BOOTSTRAPS):
+        _, _, spread[draw] = _solve(
+            np.maximum(busy + rng.normal(0, sigma, len(busy)), 0), duration, _noisy(rng, calls), prior
+        )
+    low, high = np.quantile(spread, INTERVAL, axis=0)
+    return StationFit(
+        station,
+        factor,
+        background,
+        {
+            e.id: (float(d * 1e3), float(min(lo, d) * 1e3), float(max(hi, d) * 1e3))
+            for e, d, lo, hi in zip(touched, demand, low, high, strict=True)
+        },
+    )
+
+
+def _solve(
+    busy: NDArray[np.float64], duration: NDArray[np.float64], calls: NDArray[np.float64], prior: NDArray[np.float64]
+) -> tuple[float, float, NDArray[np.float64]]:
+    planned = calls @ prior
+    design = np.column_stack([planned, duration]) if len(busy) > 1 else planned[:, None]
+    coefficients, _ = nnls(design, busy)
+    factor = float(coefficients[0])
+    background = float(coefficients[1]) if len(coefficients) > 1 else 0.0
+    if factor <= 0:
+        return 0.0, background, np.zeros_like(prior)
+    # Scaled unknowns x_e = D_e / (f P_e): the ridge then pulls every x to one.
+    centre = factor * prior
+    weight = np.maximum(busy, 1e-3) * 0.05
+    matrix = np.vstack([(calls * centre) / weight[:, None], np.sqrt(RIDGE) * np.eye(len(prior))])
+    target = np.concatenate([(busy - background * duration) / weight, np.sqrt(RIDGE) * np.ones(len(prior))])
+    solution = lsq_linear(matrix, target, bounds=(0.0, np.inf))
+    return factor, background, centre * solution.x
+
+
+def _noisy(rng: np.random.Generator, calls: NDArray[np.float64]) -> NDArray[np.float64]:
+    return rng.poisson(calls).astype(np.float64)
+
+
+def calls_in(stage: StageResult, endpoints: Sequence[Endpoint]) -> dict[str, float]:
+    """Calls of each endpoint in a stage: those that were offered, and those that these made of other services."""
+    seen: dict[str, float] = {}
+    for result in stage.endpoints:
+        seen[result.endpoint] = seen.get(result.endpoint, 0.0) + result.count
+    return with_inner_calls(seen, endpoints)
+
+
+def with_inner_calls(calls: Mapping[str, float], endpoints: Sequence[Endpoint]) -> dict[str, float]:
+    """Add the calls that endpoints make of other endpoints (one level deep, as the service does)."""
+    out = dict(calls)
+    for endpoint in endpoints:
+        for inner, count in endpoint.calls.items():
+            if endpoint.id in calls:
+                out[inner] = out.get(inner, 0.0) + calls[endpoint.id] * count
+    return out
+
+
+def overhead_ms(
+    endpoints: Sequence[Endpoint], stages: Sequence[StageResult], fits: Mapping[str, StationFit]
+) -> dict[str, float]:
+    """Response time (ms) that CPU does not explain, per endpoint: the quietest stage's mean less its demands."""
+    out: dict[str, float] = {}
+    for endpoint in endpoints:
+        means = [
+            (s.offered_calls_per_s, r.mean_ms)
+            for s in stages
+            for r in s.endpoints
+            if r.endpoint == endpoint.id and r.count >= 5
+        ]
+        if not means:
+            continue
+        cpu = sum(fit.demands_ms.get(endpoint.id, (0.0,))[0] for fit in fits.values())
+        out[endpoint.id] = max(0.0, min(means)[1] - cpu)
+    return out
+
+
+def calibrate(
+    endpoints: Sequence[Endpoint], evidence: Evidence, evidence_hash: str
+) -> tuple[Calibration, dict[str, StationFit]]:
+    """All stations of an evidence file. Raises RuleBroken when it holds no stage that measured a station."""
+    stages = measured_stages(evidence)
+    fits = {
+        station: fit
+        for number, station in enumerate(stations_of(endpoints))
+        if (fit := fit_station(station, endpoints, stages, seed=number)) is not None
+    }
+    if not fits:
+        raise RuleBroken(
+            "the evidence has no stage with CPU measured at a station",
+            "Run `oss loadtest calibrate` against an environment whose stations can be measured.",
+        )
+    demands = tuple(
+        MeasuredDemand(station=s, endpoint=e, demand_ms=round(d, 4), low_ms=round(lo, 4), high_ms=round(hi, 4))
+        for s, fit in sorted(fits.items())
+        for e, (d, lo, hi) in sorted(fit.demands_ms.items())
+    )
+    made = Calibration(
+        version=1,
+        run=evidence.run,
+        evidence=evidence_hash,
+        machine=evidence.machine,
+        demands=demands,
+        overhead_ms={k: round(v, 3) for k, v in overhead_ms(endpoints, stages, fits).items()},
+    )
+    return made, fits
