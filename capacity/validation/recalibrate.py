@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, nnls
 
 from capacity.calibration import Calibration, MeasuredDemand
-from capacity.documents import RuleBroken
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Endpoint
 
@@ -151,32 +150,26 @@ def overhead_ms(
     return out
 
 
-def calibrate(
-    endpoints: Sequence[Endpoint], evidence: Evidence, evidence_hash: str
-) -> tuple[Calibration, dict[str, StationFit]]:
-    """All stations of an evidence file. Raises RuleBroken when it holds no stage that measured a station."""
+def fit_stations(endpoints: Sequence[Endpoint], evidence: Evidence) -> dict[str, StationFit]:
+    """Every station that the evidence measured, fitted over its stages less warm-up and held-out ones."""
     stages = measured_stages(evidence)
-    fits = {
-        station: fit
-        for number, station in enumerate(stations_of(endpoints))
-        if (fit := fit_station(station, endpoints, stages, seed=number)) is not None
-    }
-    if not fits:
-        raise RuleBroken(
-            "the evidence has no stage with CPU measured at a station",
-            "Run `oss loadtest calibrate` against an environment whose stations can be measured.",
-        )
-    demands = tuple(
-        MeasuredDemand(station=s, endpoint=e, demand_ms=round(d, 4), low_ms=round(lo, 4), high_ms=round(hi, 4))
-        for s, fit in sorted(fits.items())
-        for e, (d, lo, hi) in sorted(fit.demands_ms.items())
-    )
-    made = Calibration(
+    fits = {s: fit_station(s, endpoints, stages, seed=n) for n, s in enumerate(stations_of(endpoints))}
+    return {station: fit for station, fit in fits.items() if fit is not None}
+
+
+def calibration(
+    endpoints: Sequence[Endpoint], evidence: Evidence, evidence_hash: str, fits: Mapping[str, StationFit]
+) -> Calibration:
+    """The fits as the document that `oss plan` reads."""
+    return Calibration(
         version=1,
         run=evidence.run,
         evidence=evidence_hash,
         machine=evidence.machine,
-        demands=demands,
-        overhead_ms={k: round(v, 3) for k, v in overhead_ms(endpoints, stages, fits).items()},
+        demands=tuple(
+            MeasuredDemand(station=s, endpoint=e, demand_ms=round(d, 4), low_ms=round(lo, 4), high_ms=round(hi, 4))
+            for s, fit in sorted(fits.items())
+            for e, (d, lo, hi) in sorted(fit.demands_ms.items())
+        ),
+        overhead_ms={k: round(v, 3) for k, v in overhead_ms(endpoints, measured_stages(evidence), fits).items()},
     )
-    return made, fits

@@ -66,6 +66,7 @@ def decide(
         _load_held(stage),
         *_thresholds(evidence),
         *_not_saturated(deployment, stage),
+        _measured(headroom),
         *_carries_nation(headroom),
     )
     return Verdict(
@@ -131,6 +132,13 @@ def _not_saturated(deployment: Deployment, stage: StageResult | None) -> list[Ru
         for r in stage.stations
         if r.station in known
     ]
+
+
+def _measured(headroom: Sequence[Headroom]) -> Rule:
+    names = ", ".join(h.station for h in headroom)
+    return Rule(
+        "measured", bool(headroom), f"CPU measured at: {names}" if headroom else "no station's CPU was measured"
+    )
 
 
 def _carries_nation(headroom: Sequence[Headroom]) -> list[Rule]:
