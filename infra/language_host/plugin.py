@@ -87,7 +87,7 @@ class LanguageHost(rpc.LanguageRuntimeServicer):
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
         packages = [
-            messages.plugin__pb2.PackageDependency(
+            plugin_pb2.PackageDependency(
                 name=asked.get("name") or found["name"].lower().removeprefix("pulumi-").removeprefix("pulumi_"),
                 kind="resource",
                 version=f"v{(asked.get('version') or found['version']).removeprefix('v')}",
@@ -159,7 +159,11 @@ class LanguageHost(rpc.LanguageRuntimeServicer):
         ) as child:
             context.add_callback(lambda: _end(child))
             for stream, chunk in _output(child):
-                yield messages.RunPluginResponse(**{stream: chunk})
+                yield (
+                    messages.RunPluginResponse(stdout=chunk)
+                    if stream == "stdout"
+                    else messages.RunPluginResponse(stderr=chunk)
+                )
             yield messages.RunPluginResponse(exitcode=child.wait())
 
     def _interpreter(self, info: Any, context: Any, environment: Mapping[str, str] | None = None) -> Interpreter:
