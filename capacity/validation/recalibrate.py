@@ -28,7 +28,8 @@ from capacity.calibration import Calibration, MeasuredDemand
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Endpoint
 
-RIDGE = 4.0
+RIDGE = 4.0  # prior standard deviation of an endpoint's factor: one half
+NOISE = 0.02  # relative error of a stage's busy time
 BOOTSTRAPS = 400
 INTERVAL = (0.05, 0.95)
 
@@ -100,13 +101,14 @@ def _solve(
     background = float(coefficients[1]) if len(coefficients) > 1 else 0.0
     if factor <= 0:
         return 0.0, background, np.zeros_like(prior)
-    # Scaled unknowns x_e = D_e / (f P_e): the ridge then pulls every x to one.
+    # Scaled unknowns x_e = D_e / (f P_e): the ridge pulls every x to one; the background is free.
     centre = factor * prior
-    weight = np.maximum(busy, 1e-3) * 0.05
-    matrix = np.vstack([(calls * centre) / weight[:, None], np.sqrt(RIDGE) * np.eye(len(prior))])
-    target = np.concatenate([(busy - background * duration) / weight, np.sqrt(RIDGE) * np.ones(len(prior))])
-    solution = lsq_linear(matrix, target, bounds=(0.0, np.inf))
-    return factor, background, centre * solution.x
+    weight = np.maximum(busy, 1e-3) * NOISE
+    ridge = np.column_stack([np.sqrt(RIDGE) * np.eye(len(prior)), np.zeros(len(prior))])
+    stages = np.column_stack([calls * centre, duration if len(busy) > 1 else 0 * duration]) / weight[:, None]
+    target = np.concatenate([busy / weight, np.sqrt(RIDGE) * np.ones(len(prior))])
+    solution = lsq_linear(np.vstack([stages, ridge]), target, bounds=(0.0, np.inf))
+    return factor, float(solution.x[-1]), centre * solution.x[:-1]
 
 
 def _noisy(rng: np.random.Generator, calls: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,68 @@
+"""A fit finds what was put in: the common factor always, single demands as far as the stages can tell them apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capacity.validation.recalibrate import calls_in, fit_station, fit_stations
+from tests.capacity.validation.synthetic import endpoint, evidence, stage
+
+PLANNED = (
+    endpoint("api.draft", {"api": 4.0, "database": 2.0}),
+    endpoint("api.status", {"api": 2.0, "database": 1.0}),
+    endpoint("api.nik", {"api": 3.0}, calls={"gateway.nik": 1.0}),
+    endpoint("gateway.nik", {"gateway": 2.5}),
+)
+RATES = {"api.draft": 5.0, "api.status": 10.0, "api.nik": 4.0}
+SHARES = (0.3, 0.6, 0.9, 1.2)
+
+
+def run(factor: float, background: float = 0.02):
+    truth = {
+        station: {e.id: e.demand_ms[station] * factor for e in PLANNED if station in e.demand_ms}
+        for station in ("api", "database", "gateway")
+    }
+    stages = [stage(PLANNED, truth, RATES, share, seed=n, background=background) for n, share in enumerate(SHARES)]
+    return evidence(stages)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.2, 5.0))
+def test_common_factor_is_recovered(factor: float) -> None:
+    fits = fit_stations(PLANNED, run(factor))
+    assert set(fits) == {"api", "database", "gateway"}
+    for station, fit in fits.items():
+        for name, (demand, low, high) in fit.demands_ms.items():
+            planned = next(e for e in PLANNED if e.id == name).demand_ms[station]
+            assert demand == pytest.approx(factor * planned, rel=0.02)
+            assert low <= demand <= high
+
+
+def test_background_is_not_taken_for_demand() -> None:
+    quiet, busy = (fit_stations(PLANNED, run(1.0, background))["api"] for background in (0.0, 0.3))
+    assert busy.background_cores == pytest.approx(0.3, rel=0.05)
+    assert busy.factor == pytest.approx(quiet.factor, rel=0.05)
+
+
+def test_inner_calls_count_at_the_station_that_serves_them() -> None:
+    counted = calls_in(run(1.0).stages[0], PLANNED)
+    assert counted["gateway.nik"] == counted["api.nik"] > 0
+
+
+def test_station_that_was_not_measured_has_no_fit() -> None:
+    assert fit_station("edge", (endpoint("api.draft", {"edge": 0.2}),), run(1.0).stages) is None
+
+
+def test_mix_that_changes_between_stages_tells_endpoints_apart() -> None:
+    truth = {"api": {"api.draft": 8.0, "api.status": 2.0}}
+    mixes = (
+        {"api.draft": 20.0, "api.status": 1.0},
+        {"api.draft": 1.0, "api.status": 40.0},
+        {"api.draft": 10.0, "api.status": 10.0},
+    )
+    made = evidence([stage(PLANNED, truth, mix, 1.0, seed=n, duration_s=600) for n, mix in enumerate(mixes)])
+    demands = fit_stations(PLANNED[:2], made)["api"].demands_ms
+    assert demands["api.draft"][0] == pytest.approx(8.0, rel=0.15)
+    assert demands["api.status"][0] == pytest.approx(2.0, rel=0.25)
