@@ -1,0 +1,74 @@
+"""The provider's contract: what a leased server takes in and gives out (camelCase on the wire)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from capacity.leaseplan import Role
+
+SERVER_TYPE = "lease:index:Server"
+PASSWORD_TYPE = "lease:index:Password"  # noqa: S105 - a type's name
+
+
+class Record(BaseModel):
+    """Base of the provider's records: strict, frozen, camelCase on the wire and snake_case in Python."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class SkuContract(Record):
+    """What the lease promises of the hardware (`capacity.leaseplan.Sku`, less what a BMC cannot report)."""
+
+    id: str
+    cores: int = Field(gt=0)
+    memory_gib: int = Field(gt=0)
+    disks: int = Field(gt=0)
+    disk_gb: int = Field(gt=0)
+    nics: int = Field(gt=0)
+    nic_gbit_s: float = Field(gt=0)
+
+
+class BmcPlace(Record):
+    """Where the server's management controller answers."""
+
+    url: str = Field(pattern=r"^https://[^/]+$", description="scheme, host and port; the certificate is verified")
+    system: str = Field(min_length=1, description="id of the system in the controller's collection")
+
+
+class LeaseTerms(Record):
+    """One contract line that covers the server, as the ledger and the policies need it."""
+
+    id: str
+    vendor: str
+    start: dt.date
+    end: dt.date
+    notice_date: dt.date
+    monthly_rent_idr: int = Field(ge=0)
+    setup_idr: int = Field(ge=0)
+    quotation: str | None = None
+
+
+class ServerInputs(Record):
+    """Inputs of `lease:index:Server`."""
+
+    environment: str = Field(min_length=1, description="whose state folder keeps the records of erasure")
+    server: str = Field(min_length=1, description="the plan's name of the server, its own for good")
+    site: str
+    role: Role
+    index: int = Field(ge=1)
+    phase: int = Field(ge=1, le=3)
+    rack: str
+    sku: SkuContract
+    leases: tuple[LeaseTerms, ...] = Field(min_length=1)
+    addresses: dict[str, str] = Field(description="network id → address")
+    bmc: BmcPlace
+    power: Literal["On", "Off"] = "On"
+    identify: bool = Field(default=False, description="lights the locator lamp")
+
+
+REPLACES = frozenset({"environment", "server", "site", "role", "index", "sku", "bmc"})
+"""Inputs whose change means another machine or another place: the old one is returned before the new one is taken."""

@@ -1,0 +1,142 @@
+"""The provider's face to the engine: properties, previews, diffs. The work is in server.py and password.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pulumi.provider.experimental import provider as api
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime.rpc import UNKNOWN
+from pydantic import Field, ValidationError
+
+from capacity.faults import StepFailed
+from infra.lease import password
+from infra.lease.difference import difference
+from infra.lease.errors import LeaseError
+from infra.lease.model import PASSWORD_TYPE, REPLACES, SERVER_TYPE, Record, ServerInputs
+from infra.lease.redfish import pool
+from infra.lease.retry import Patience
+from infra.lease.schema import SCHEMA
+from infra.lease.server import Servers, input_faults
+from infra.lease.values import has_unknown, plain_map, property_map
+
+SERVER_OUTPUTS = ("state", "leaseEnd", "hardware", "unverified", "shortfalls")
+
+
+class ProviderConfig(Record):
+    """Configuration of a provider instance: one set of credentials for the BMCs of one environment."""
+
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    ca_file: str = ""
+    erase: str = Field(default="require", pattern="^(require|record)$")
+    version: str = ""
+
+
+class LeaseProvider(api.Provider):
+    """Dispatches by resource type. `log(urn, text)` shows a passing line beside the resource."""
+
+    def __init__(
+        self, log: Callable[[str, str], None] = lambda urn, text: None, patience: Patience | None = None
+    ) -> None:
+        self._log = log
+        self._patience = patience or Patience()
+        self._servers: Servers | None = None
+
+    async def get_schema(self, request: api.GetSchemaRequest) -> api.GetSchemaResponse:
+        return api.GetSchemaResponse(json.dumps(SCHEMA))
+
+    async def configure(self, request: api.ConfigureRequest) -> api.ConfigureResponse:
+        args = {key: value for key, value in plain_map(request.args).items() if not has_unknown(value)}
+        try:
+            config = ProviderConfig.model_validate(args)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, d["loc"])) for d in error.errors(include_url=False))
+            raise StepFailed(
+                f"the lease provider's configuration is wrong at: {places}", "Correct it in the stack."
+            ) from None
+        if config.username:
+            http = pool(config.username, config.password, config.ca_file, self._patience)
+            self._servers = Servers(http, self._patience, config.erase)
+        return api.ConfigureResponse(accept_secrets=True, supports_preview=True)
+
+    async def check(self, request: api.CheckRequest) -> api.CheckResponse:
+        inputs = plain_map(request.new_inputs)
+        if has_unknown(inputs):
+            return api.CheckResponse(inputs=request.new_inputs)
+        if request.type == SERVER_TYPE:
+            faults = input_faults(inputs)
+            if not faults:
+                inputs = ServerInputs.model_validate(inputs).model_dump(mode="json", by_alias=True, exclude_none=True)
+        else:
+            faults = password.faults(inputs)
+            if not faults:
+                inputs = password.inputs_with_defaults(inputs)
+        failures = [api.CheckFailure(path, reason) for path, reason in faults]
+        return api.CheckResponse(inputs=property_map(inputs), failures=failures)
+
+    async def diff(self, request: api.DiffRequest) -> api.DiffResponse:
+        state, new = plain_map(request.old_state), plain_map(request.new_inputs)
+        outputs = SERVER_OUTPUTS if request.type == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
+        old = {key: value for key, value in state.items() if key not in outputs}
+        replacing = REPLACES if request.type == SERVER_TYPE else frozenset(new)
+        answer = difference(old, new, replacing, request.ignore_changes)
+        if state.get("shortfalls") and not answer.changes:
+            # Refresh found less hardware than contracted; an update accepts it anew, or says what is missing.
+            kind = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
+            return api.DiffResponse(changes=True, diffs=["hardware"], detailed_diff={"hardware": kind})
+        return answer
+
+    async def create(self, request: api.CreateRequest) -> api.CreateResponse:
+        inputs = plain_map(request.properties)
+        if request.type == PASSWORD_TYPE:
+            outputs = {**inputs, "result": UNKNOWN} if request.preview else password.create(inputs)
+            return api.CreateResponse("" if request.preview else request.name, _secret_map(outputs))
+        if request.preview or has_unknown(inputs):
+            return api.CreateResponse("", {**request.properties, **_unknown(SERVER_OUTPUTS)})
+        identity, state = await self._live().create(inputs, self._say(request.urn))
+        return api.CreateResponse(identity, property_map(state))
+
+    async def read(self, request: api.ReadRequest) -> api.ReadResponse:
+        if request.type == PASSWORD_TYPE:
+            return api.ReadResponse(request.resource_id, request.properties, request.inputs)
+        known = plain_map(request.properties) | plain_map(request.inputs)
+        found = await self._live().read(request.resource_id, known, self._say(request.urn))
+        if found is None:
+            return api.ReadResponse("", {}, {})
+        inputs, state = found
+        return api.ReadResponse(request.resource_id, property_map(state), property_map(inputs))
+
+    async def update(self, request: api.UpdateRequest) -> api.UpdateResponse:
+        new = plain_map(request.news)
+        if request.preview or has_unknown(new):
+            return api.UpdateResponse({**request.news, **_unknown(SERVER_OUTPUTS)})
+        state = await self._live().update(plain_map(request.olds), new, self._say(request.urn))
+        return api.UpdateResponse(property_map(state))
+
+    async def delete(self, request: api.DeleteRequest) -> None:
+        if request.type == SERVER_TYPE:
+            await self._live().delete(plain_map(request.properties), self._say(request.urn))
+
+    def _live(self) -> Servers:
+        if self._servers is None:
+            raise LeaseError(
+                "lease provider",
+                "there are no BMC credentials, so no server can be reached",
+                "Set them on the fleet stack: `pulumi config set bmcUsername …` and "
+                "`pulumi config set --secret bmcPassword`.",
+            )
+        return self._servers
+
+    def _say(self, urn: str) -> Callable[[str], None]:
+        return lambda text: self._log(urn, text)
+
+
+def _unknown(names: tuple[str, ...]) -> dict[str, PropertyValue]:
+    return {name: PropertyValue(UNKNOWN) for name in names}
+
+
+def _secret_map(values: dict[str, Any]) -> dict[str, PropertyValue]:
+    return property_map(values, password.SECRET_OUTPUTS)

@@ -1,0 +1,270 @@
+"""A small asynchronous Redfish client: just what leasing needs, over one pool of verified TLS connections.
+
+Names are those of the Redfish standard (DMTF DSP0266 and the ComputerSystem, Processor, Drive and EthernetInterface
+schemas, https://redfish.dmtf.org/schemas/). Why not `sushy` here: docs/decisions/ says, with figures; the tests hold
+this client against it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urljoin
+
+import httpx
+
+from infra.lease.contract import Hardware
+from infra.lease.errors import (
+    BmcFailing,
+    BmcNonsense,
+    BmcRefused,
+    BmcRejected,
+    BmcUnreachable,
+    BmcUntrusted,
+    LeaseError,
+    NoSuchSystem,
+    PowerNotProven,
+)
+from infra.lease.model import BmcPlace
+from infra.lease.retry import Patience, pause_s, persist
+
+Power = Literal["On", "Off"]
+GIGABYTE = 1e9
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def tls(ca_file: str) -> ssl.SSLContext:
+    """A context that verifies BMC certificates with the authorities in `ca_file`, or the machine's when it is empty."""
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+def pool(username: str, password: str, ca_file: str, patience: Patience) -> httpx.AsyncClient:
+    """The connections of one provider to all its BMCs."""
+    return httpx.AsyncClient(
+        auth=httpx.BasicAuth(username, password),
+        verify=tls(ca_file),
+        timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
+        limits=httpx.Limits(max_connections=128, max_keepalive_connections=64, keepalive_expiry=30.0),
+        headers={"OData-Version": "4.0", "Accept": "application/json"},
+        follow_redirects=False,
+        trust_env=False,  # a proxy for the internet must never see the out-of-band network
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    monitor: str
+    data: dict[str, Any]
+
+
+class Bmc:
+    """The management controller of one server. Every method raises LeaseErrors that name the server."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        gate: asyncio.Semaphore,
+        server: str,
+        place: BmcPlace,
+        patience: Patience,
+        say: Callable[[str], None],
+    ) -> None:
+        self._http = http
+        self._gate = gate
+        self._server = server
+        self._place = place
+        self._patience = patience
+        self._say = say
+
+    @property
+    def path(self) -> str:
+        """The system's path under the service."""
+        return f"/redfish/v1/Systems/{self._place.system}"
+
+    async def system(self) -> dict[str, Any]:
+        """The ComputerSystem as it is now."""
+        system = await self.get(self.path)
+        if "PowerState" not in system or "Actions" not in system:
+            raise BmcNonsense(self._server, self._place.url, "a system without PowerState or Actions")
+        return system
+
+    async def hardware(self, system: dict[str, Any]) -> Hardware:
+        """What the BMC reports of the system's CPU, memory, disks, interfaces and firmware."""
+        return await persist(lambda: self._hardware(system), self._patience, self._patience.request_s, self._say)
+
+    async def _hardware(self, system: dict[str, Any]) -> Hardware:
+        try:
+            return await self._read_hardware(system)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            problem = f"hardware that cannot be read ({type(error).__name__}: {error})"
+            raise BmcNonsense(self._server, self._place.url, problem) from None
+
+    async def _read_hardware(self, system: dict[str, Any]) -> Hardware:
+        processors, drives, nics, manager = await asyncio.gather(
+            self._members(system.get("Processors")),
+            self.drives(system),
+            self._members(system.get("EthernetInterfaces")),
+            self._first(system.get("Links", {}).get("ManagedBy")),
+        )
+        summary = system.get("ProcessorSummary") or {}
+        cores = sum(int(p["TotalCores"]) for p in processors if p.get("TotalCores")) or summary.get("CoreCount")
+        return Hardware(
+            cores=cores,
+            memory_gib=(system.get("MemorySummary") or {}).get("TotalSystemMemoryGiB"),
+            disk_gb=tuple(d["CapacityBytes"] / GIGABYTE for d in drives if d.get("CapacityBytes")),
+            nic_macs=tuple(sorted(str(n["MACAddress"]).lower() for n in nics if n.get("MACAddress"))),
+            nic_gbit_s=tuple(sorted((n["SpeedMbps"] / 1000 for n in nics if n.get("SpeedMbps")), reverse=True)),
+            serial=system.get("SerialNumber") or "",
+            manufacturer=system.get("Manufacturer") or "",
+            model=system.get("Model") or "",
+            bios=system.get("BiosVersion") or "",
+            bmc_firmware=manager.get("FirmwareVersion") or "",
+        )
+
+    async def power(self, wanted: Power, limit_s: float) -> None:
+        """Bring the power to `wanted`, and return when the BMC shows it.
+
+        The command is sent only while the state differs and nothing is under way, and again only after `resend_s`
+        without effect: a lost answer must not power a server twice. Off is graceful first, then forced.
+        Raises PowerNotProven when `limit_s` passes first.
+        """
+        start = time.monotonic()
+        sent: float | None = None
+        attempt = 0
+        seen = ""
+        while True:
+            try:
+                system = await self.system()
+                seen = str(system["PowerState"])
+                if seen == wanted:
+                    return
+                idle = seen in ("On", "Off")
+                if idle and (sent is None or time.monotonic() - sent > self._patience.resend_s):
+                    sent = time.monotonic()
+                    attempt = 0
+                    await self._reset(system, wanted, forced=time.monotonic() - start > self._patience.graceful_off_s)
+            except LeaseError as error:
+                if not error.retryable:
+                    raise
+                seen = error.problem
+                self._say(error.problem)
+            attempt += 1
+            if time.monotonic() - start > limit_s:
+                shown = f"it shows {seen}" if seen in ("On", "Off", "PoweringOn", "PoweringOff", "Paused") else seen
+                raise PowerNotProven(self._server, wanted, limit_s, shown)
+            await asyncio.sleep(pause_s(attempt, self._patience, 0.5))
+
+    async def identify(self, lit: bool) -> None:
+        """Light the locator lamp, or put it out."""
+        await self._persist("PATCH", self.path, {"IndicatorLED": "Lit" if lit else "Off"})
+
+    async def boot_once(self, target: Literal["Pxe", "Cd", "Hdd", "UefiHttp"]) -> None:
+        """Boot from `target` at the next start only."""
+        boot = {"BootSourceOverrideTarget": target, "BootSourceOverrideEnabled": "Once"}
+        await self._persist("PATCH", self.path, {"Boot": boot})
+
+    async def erase(self, drive: dict[str, Any]) -> bool:
+        """Erase a drive by its own SecureErase action and wait for it; False when it offers none (Drive schema)."""
+        action = (drive.get("Actions") or {}).get("#Drive.SecureErase") or {}
+        if not (target := action.get("target")):
+            return False
+        answer = await self._persist("POST", target, {})
+        while answer.status == 202 and answer.monitor:  # a task (DSP0266, "Asynchronous operations")
+            await asyncio.sleep(self._patience.longest_pause_s)
+            answer = await self._persist("GET", answer.monitor, None)
+        return True
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """A resource; retried while the BMC is late, busy or talking nonsense."""
+        return (await self._persist("GET", path, None)).data
+
+    async def _persist(self, method: str, path: str, body: dict[str, Any] | None) -> _Answer:
+        return await persist(
+            lambda: self._once(method, path, body), self._patience, self._patience.request_s, self._say
+        )
+
+    async def _reset(self, system: dict[str, Any], wanted: Power, forced: bool) -> None:
+        action = system["Actions"].get("#ComputerSystem.Reset") or {}
+        allowed = action.get("ResetType@Redfish.AllowableValues") or ["On", "GracefulShutdown", "ForceOff"]
+        wishes = ["On", "ForceOn"] if wanted == "On" else ["ForceOff"] if forced else ["GracefulShutdown", "ForceOff"]
+        kind = next((wish for wish in wishes if wish in allowed), None)
+        target = action.get("target")
+        if not kind or not target:
+            raise BmcNonsense(self._server, self._place.url, f"a system that offers no way to power it {wanted}")
+        await self._once("POST", target, {"ResetType": kind})
+
+    async def drives(self, system: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every drive of the system, as reported."""
+        stores = await self._members(system.get("Storage"))
+        links = [link["@odata.id"] for store in stores for link in store.get("Drives") or []]
+        return list(await asyncio.gather(*(self.get(link) for link in links)))
+
+    async def _members(self, link: dict[str, Any] | None) -> list[dict[str, Any]]:
+        if not link:
+            return []
+        collection = await self.get(link["@odata.id"])
+        members = collection.get("Members") or []
+        # A service may expand the members in place (DSP0266, "$expand"); links alone hold one key.
+        return list(await asyncio.gather(*(_done(m) if len(m) > 1 else self.get(m["@odata.id"]) for m in members)))
+
+    async def _first(self, links: list[dict[str, Any]] | None) -> dict[str, Any]:
+        return await self.get(links[0]["@odata.id"]) if links else {}
+
+    async def _once(self, method: str, path: str, body: dict[str, Any] | None) -> _Answer:
+        url = urljoin(self._place.url, path)
+        if not url.startswith(self._place.url + "/"):  # the credentials are for this controller alone
+            raise BmcNonsense(self._server, self._place.url, f"a link to another place ({url})")
+        try:
+            async with self._gate:
+                answer = await self._http.request(method, url, json=body)
+        except httpx.TimeoutException:
+            raise BmcUnreachable(self._server, url, f"gave no answer in {self._patience.answer_s:.0f} s") from None
+        except httpx.TransportError as error:
+            if verification := _verification_error(error):
+                raise BmcUntrusted(self._server, self._place.url, verification) from None
+            problem = "cannot be reached" if isinstance(error, httpx.ConnectError) else "dropped the connection"
+            raise BmcUnreachable(self._server, url, problem) from None
+        self._judge(answer, url)
+        try:
+            data = answer.json() if answer.content else {}
+        except ValueError:
+            raise BmcNonsense(self._server, url, "what is not JSON") from None
+        if not isinstance(data, dict):
+            raise BmcNonsense(self._server, url, "JSON that is no object")
+        return _Answer(answer.status_code, answer.headers.get("Location", ""), data)
+
+    def _judge(self, answer: httpx.Response, url: str) -> None:
+        status = answer.status_code
+        if status in (401, 403):
+            raise BmcRefused(self._server, self._place.url, status)
+        if status == 404:
+            raise NoSuchSystem(self._server, url)
+        if status in _BUSY or status > 500:
+            raise BmcFailing(self._server, url, status)
+        if status >= 300:
+            raise BmcRejected(self._server, url, status, _words(answer))
+
+
+async def _done(value: dict[str, Any]) -> dict[str, Any]:
+    return value
+
+
+def _verification_error(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return str(cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["message"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase
