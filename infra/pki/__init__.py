@@ -1,0 +1,1 @@
+"""Certificate authorities and certificates of an environment, kept in its state folder and renewed in time."""
