@@ -13,9 +13,9 @@ from capacity.documents import REPOSITORY
 class GoModule:
     """A program of a pinned Go module.
 
-    `version_of` is the module whose version in go.mod is the program's own. `variables` are linker
-    assignments with the fields {version} (`v1.36.3`), {number} (`1.36.3`), {major} and {minor}. `links` are
-    names beside the executable that it answers to.
+    `version_of` is the module whose version in go.mod is the program's own; empty for a program of ours.
+    `variables` are linker assignments with the fields {version} (`v1.36.3`), {number} (`1.36.3`), {major} and
+    {minor}. `links` are names beside the executable that it answers to.
     """
 
     name: str
@@ -38,8 +38,8 @@ class GoModule:
 
     @property
     def version(self) -> str:
-        """The pinned version, as go.mod states it (`v1.36.3`)."""
-        return pinned(self.folder / "go.mod", self.version_of)
+        """The pinned version, as go.mod states it (`v1.36.3`); `v0.0.0` for a program of ours."""
+        return pinned(self.folder / "go.mod", self.version_of) if self.version_of else "v0.0.0"
 
     @property
     def build_flags(self) -> list[str]:
@@ -102,6 +102,13 @@ MODULES: dict[str, GoModule] = {
             # grpcnotrace and notest leave out debug pages that would keep the linker from dropping dead code.
             tags=("grpcnotrace", "notest"),
             links=KUBERNETES_PROGRAMS,
+        ),
+        GoModule(
+            name="pause",
+            purpose="what holds a pod's namespaces open, for the image of that name",
+            package=".",
+            executable="pause",
+            version_of="",
         ),
     )
 }

@@ -1,0 +1,3 @@
+module example.org/oss/tools/pause
+
+go 1.26.0
