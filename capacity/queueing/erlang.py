@@ -142,16 +142,27 @@ def _erlang_a_arguments(
 
 
 def _log_j(lam: Floats, service: Floats, servers: Floats, patience: Floats, t: Floats) -> Floats:
-    """ln J(t); J(t) = exp(y) y^-x gamma_lower(x, y exp(-theta t)) / theta with x = c mu / theta, y = rate / theta."""
+    """ln J(t). With x = c mu / theta, y = rate / theta, z = y exp(-theta t) and F = 1F1(1; x+1; z):
+
+    J(t) = exp(y - z - c mu t) F / (c mu), where z is below x, and exp(y) y^-x gamma_lower(x, z) / theta elsewhere.
+    """
     x = servers * patience / service
     y = np.maximum(lam * patience, np.finfo(float).tiny)
-    with np.errstate(divide="ignore"):
-        lower = np.log(special.gammainc(x, y * np.exp(-t / patience)))
-    # where gammainc underflows, its leading term ln(z^x e^-z / Gamma(x+1)) times 1F1(1; x+1; z) ~ 1 / (1 - z/(x+1))
     z = y * np.exp(-t / patience)
-    leading = x * np.log(z) - z - special.gammaln(x + 1) - np.log1p(-np.minimum(z / (x + 1), 0.5))
-    lower = np.where(np.isfinite(lower), lower, leading)
-    return np.asarray(np.log(patience) + y - x * np.log(y) + special.gammaln(x) + lower)
+    below = x - z > 6 * np.sqrt(x)
+    calm = np.log(service / servers) + (y - z) - t * servers / service + np.log(_kummer(x, np.where(below, z, 0.0)))
+    with np.errstate(divide="ignore"):
+        lower = np.log(special.gammainc(x, z))
+    return np.where(below, calm, np.log(patience) + y - x * np.log(y) + special.gammaln(x) + lower)
+
+
+def _kummer(x: Floats, z: Floats) -> Floats:
+    """1F1(1; x+1; z) for z below x, by Gauss's continued fraction, evaluated backwards."""
+    b = x + 1
+    value = np.zeros_like(z)
+    for k in range(_FRACTION_TERMS, 0, -1):
+        value = k * z / (b + 2 * k - 1 - (b + k - 1) * z / (b + 2 * k + value))
+    return np.asarray(1 / (1 - z / (b + value)))
 
 
 def _require(condition: NDArray[np.bool_] | bool, message: str) -> None:

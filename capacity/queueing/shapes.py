@@ -1,12 +1,19 @@
 """Two-moment distributions of times: a mean, a squared coefficient of variation (scv) and a named shape.
 
-A percentile of response times depends on the shape of the service times and not on two moments alone, so the shape
-is an argument wherever a percentile is computed. Gamma is the default: it has every scv, from Erlang-like to bursty.
+A percentile of response times depends on the shape of the service times and not on two moments alone, so the shape is
+an argument wherever a percentile is computed.
+
+    gamma      every scv > 0, Erlang-like below 1 and bursty above: the default
+    lognormal  every scv > 0, the heaviest tail of the three
+    phase      below scv 1 a mixture of Erlang k-1 and Erlang k of equal rate (Tijms 1994, section A.4);
+               above 1 a mixture of two exponentials with balanced means (ibid.)
+
+scv 0 is a constant time in every shape.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,19 +21,97 @@ from scipy import special
 
 from capacity.queueing.erlang import Floats
 
-Shape = Literal["gamma", "lognormal", "hyperexponential"]
-SHAPES: tuple[Shape, ...] = ("gamma", "lognormal", "hyperexponential")
+Shape = Literal["gamma", "lognormal", "phase"]
+SHAPES: tuple[Shape, ...] = ("gamma", "lognormal", "phase")
 
-_TINY = 1e-9
+CONSTANT_SCV = 1e-9
+"""An scv below this is a constant time."""
 
 
 def quantile(shape: Shape, q: ArrayLike, mean: ArrayLike, scv: ArrayLike) -> Floats:
-    """The q-quantile of a time with that mean and scv; scv 0 gives the mean. Broadcasts."""
+    """The q-quantile of a time with that mean and scv. Shapes: broadcast of q, mean and scv; unit of `mean`."""
     p, centre, spread = np.broadcast_arrays(*(np.asarray(x, float) for x in (q, mean, scv)))
-    floor = np.maximum(spread, _TINY)
+    floor = np.maximum(spread, CONSTANT_SCV)
     if shape == "lognormal":
         sigma2 = np.log1p(floor)
-        out = centre * np.exp(np.sqrt(sigma2) * special.ndtri(p) - sigma2 / 2)
+        unit = np.exp(np.sqrt(sigma2) * special.ndtri(p) - sigma2 / 2)
+    elif shape == "gamma":
+        unit = floor * special.gammaincinv(1 / floor, p)
     else:
-        out = centre * floor * special.gammaincinv(1 / floor, p)
-    return np.where(spread > _TINY, out, centre)
+        unit = _phase_quantile(p, floor)
+    return np.asarray(centre * np.where(spread > CONSTANT_SCV, unit, 1.0))
+
+
+def tail(shape: Shape, t: ArrayLike, mean: ArrayLike, scv: ArrayLike) -> Floats:
+    """P(time > t). Shapes: broadcast of t, mean and scv."""
+    time, centre, spread = np.broadcast_arrays(*(np.asarray(x, float) for x in (t, mean, scv)))
+    floor = np.maximum(spread, CONSTANT_SCV)
+    x = np.maximum(time, 0.0) / centre
+    if shape == "lognormal":
+        sigma2 = np.log1p(floor)
+        with np.errstate(divide="ignore"):
+            value = special.ndtr(-(np.log(x) + sigma2 / 2) / np.sqrt(sigma2))
+    elif shape == "gamma":
+        value = special.gammaincc(1 / floor, x / floor)
+    else:
+        value = _phase_tail(x, floor)
+    return np.where(time < 0, 1.0, np.where(spread > CONSTANT_SCV, value, np.where(x < 1, 1.0, 0.0)))
+
+
+def third_moment(shape: Shape, scv: ArrayLike) -> Floats:
+    """E[X^3] / E[X]^3 of a time with that scv."""
+    s = np.asarray(scv, float)
+    if shape == "lognormal":
+        return np.asarray((1 + s) ** 3)
+    if shape == "gamma":
+        return np.asarray((1 + s) * (1 + 2 * s))
+    mixture = erlang_mixture(s)
+    k, rate = mixture.stages, mixture.rate
+    below = (mixture.share * (k - 1) * k * (k + 1) + (1 - mixture.share) * k * (k + 1) * (k + 2)) / rate**3
+    p = balanced_share(s)
+    return np.asarray(np.where(s > 1, 6 / 8 * (1 / p**2 + 1 / (1 - p) ** 2), below))
+
+
+class ErlangMixture(NamedTuple):
+    """Of unit mean: k-1 stages with probability `share`, else k stages, all of one rate."""
+
+    stages: Floats
+    share: Floats
+    rate: Floats
+
+
+def erlang_mixture(scv: ArrayLike) -> ErlangMixture:
+    """The mixture for scv <= 1 (values above are taken as 1). 1/k <= scv <= 1/(k-1) gives k."""
+    s = np.clip(np.asarray(scv, float), 1e-3, 1.0)
+    k = np.maximum(np.ceil(1 / s - 1e-12), 2.0)
+    share = (k * s - np.sqrt(np.maximum(k * (1 + s) - k**2 * s, 0.0))) / (1 + s)
+    share = np.clip(share, 0.0, 1.0)
+    return ErlangMixture(k, share, k - share)
+
+
+def balanced_share(scv: ArrayLike) -> Floats:
+    """Probability p of the faster exponential, of rate 2p at unit mean; the other has rate 2 (1-p). For scv >= 1."""
+    s = np.maximum(np.asarray(scv, float), 1.0)
+    return np.asarray((1 + np.sqrt((s - 1) / (s + 1))) / 2)
+
+
+def _phase_tail(x: Floats, scv: Floats) -> Floats:
+    mixture = erlang_mixture(scv)
+    z = mixture.rate * x
+    below = mixture.share * special.gammaincc(mixture.stages - 1, z)
+    below = below + (1 - mixture.share) * special.gammaincc(mixture.stages, z)
+    p = balanced_share(scv)
+    above = p * np.exp(-2 * p * x) + (1 - p) * np.exp(-2 * (1 - p) * x)
+    return np.where(scv > 1, above, below)
+
+
+def _phase_quantile(p: Floats, scv: Floats) -> Floats:
+    """Bisection on the tail, in units of the mean; the slow exponential bounds it above."""
+    slow = np.where(scv > 1, 2 * (1 - balanced_share(scv)), 0.5)
+    low = np.zeros(p.shape)
+    high = -np.log1p(-p) / slow + 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        over = _phase_tail(middle, scv) > 1 - p
+        low, high = np.where(over, middle, low), np.where(over, high, middle)
+    return np.asarray((low + high) / 2)
