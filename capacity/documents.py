@@ -134,7 +134,7 @@ def _field_names(model: type[BaseModel], seen: set[type[BaseModel]] | None = Non
     if model in seen:
         return []
     seen.add(model)
-    names = list(model.model_fields)
+    names = [field.alias or name for name, field in model.model_fields.items()]
     for field in model.model_fields.values():
         for nested in _models_in(field.annotation):
             names += _field_names(nested, seen)

@@ -1,0 +1,1 @@
+"""Pulumi components that the stacks are composed of: typed arguments in, outputs out, no configuration read."""

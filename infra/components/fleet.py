@@ -1,0 +1,53 @@
+"""The leased fleet: servers accepted and powered on, and the secrets that the playbooks hand to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.lease.model import ServerInputs
+from infra.lease.resources import Password, Provider, Server
+
+SECRETS = ("database_password", "database_admin_password", "database_replication_password", "service_secret")
+"""Fields of `infra.outputs.FleetSecrets`; each is a random secret of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class BmcAccess:
+    """How the fleet's BMCs are spoken to. An empty username means: not known yet, previews only."""
+
+    username: pulumi.Input[str]
+    password: pulumi.Input[str]
+    ca_file: str
+    erase: str
+
+    def __repr__(self) -> str:
+        return "BmcAccess(…)"
+
+
+class LeasedFleet(pulumi.ComponentResource):
+    """All leased servers of one environment and phase."""
+
+    states: pulumi.Output[dict[str, str]]
+    secrets: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        servers: Sequence[ServerInputs],
+        access: BmcAccess,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("oss:fleet:LeasedFleet", name, {}, opts)
+        mine = pulumi.ResourceOptions(parent=self)
+        provider = Provider(f"{name}-bmc", access.username, access.password, access.ca_file, access.erase, mine)
+        owned = pulumi.ResourceOptions(parent=self, provider=provider)
+        self.servers = {inputs.server: Server(inputs.server, inputs, owned) for inputs in servers}
+        self.passwords = {secret: Password(secret.replace("_", "-"), opts=owned) for secret in SECRETS}
+        self.states = pulumi.Output.all(**{name: server.state for name, server in self.servers.items()})
+        self.secrets = pulumi.Output.secret(
+            pulumi.Output.all(**{secret: password.result for secret, password in self.passwords.items()})
+        )
+        self.register_outputs({})

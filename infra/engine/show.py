@@ -1,0 +1,63 @@
+"""Engine events as progress: what is being done, how many resources are done, and what went wrong."""
+
+from __future__ import annotations
+
+import re
+
+from pulumi.automation import EngineEvent
+
+from capacity.progress import Progress
+
+_COLOUR = re.compile(r"<\{%[^%]*%\}>")
+_DOING = {
+    "create": "creating",
+    "update": "updating",
+    "delete": "removing",
+    "replace": "replacing",
+    "create-replacement": "replacing",
+    "delete-replaced": "returning",
+    "refresh": "reading",
+    "read": "reading",
+}
+
+
+class Show:
+    """An event callback that keeps a `Progress` informed. Diagnostics are kept for the error message."""
+
+    def __init__(self, progress: Progress, layer: str) -> None:
+        self._progress = progress
+        self._layer = layer
+        self._open: dict[str, str] = {}
+        self._done = 0
+
+    def __call__(self, event: EngineEvent) -> None:
+        """Take one event."""
+        if pre := event.resource_pre_event:
+            operation = str(getattr(pre.metadata.op, "value", pre.metadata.op))
+            if operation in _DOING:
+                self._open[pre.metadata.urn] = f"{_DOING[operation]} {pre.metadata.urn.rpartition('::')[2]}"
+                self._tell()
+        elif outputs := event.res_outputs_event:
+            if self._open.pop(outputs.metadata.urn, None):
+                self._done += 1
+                self._tell()
+        elif failed := event.res_op_failed_event:
+            self._open.pop(failed.metadata.urn, None)
+        elif (diagnostic := event.diagnostic_event) and diagnostic.severity in ("warning", "info"):
+            text = plain(diagnostic.message)
+            if diagnostic.ephemeral:
+                self._progress.update(f"{self._layer}: {text}")
+            elif diagnostic.severity == "warning":
+                self._progress.note(f"{self._layer}: {text}")
+
+    def _tell(self) -> None:
+        doing = next(iter(self._open.values()), "")
+        more = f" and {len(self._open) - 1} more" if len(self._open) > 1 else ""
+        self._progress.update(
+            f"{self._layer}: {doing}{more}; {self._done} done" if doing else f"{self._layer}: {self._done} done"
+        )
+
+
+def plain(text: str) -> str:
+    """A message of the engine without its colour marks."""
+    return _COLOUR.sub("", text).strip()

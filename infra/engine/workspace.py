@@ -1,0 +1,147 @@
+"""The stacks of one environment, opened through the Automation API with the project's own program and state."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation as auto
+
+from capacity.documents import REPOSITORY, write_text
+from capacity.faults import StepFailed
+from capacity.progress import Progress
+from infra.engine.command import EngineCommand
+from infra.engine.failures import failure
+from infra.engine.locks import clear_stale_locks
+from infra.engine.show import Show
+from infra.paths import state_dir
+from infra.toolchain import Toolchain
+
+LAYERS = ("fleet", "platform", "services")
+"""In the order in which they are brought up."""
+
+_PARALLEL = 32  # creates wait for BMCs and rollouts most of their time
+
+
+def passphrase_file(environment: str) -> Path:
+    """The file with the passphrase of the environment's Pulumi secrets, made on first use with mode 0600."""
+    path = state_dir(environment) / "passphrase"
+    if not path.exists():
+        write_text(path, secrets.token_urlsafe(32) + "\n", mode=0o600)
+    return path
+
+
+def pulumi_environment(environment: str) -> dict[str, str]:
+    """What Pulumi needs to know to work on an environment, by hand as well as from here."""
+    backend = state_dir(environment) / "pulumi"
+    backend.mkdir(mode=0o700, exist_ok=True)
+    return {
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(environment)),
+        # The salt of the secrets is in the state, so that stack files in the repository need not change.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+    }
+
+
+class Environment:
+    """One environment's stacks. Methods raise StepFailed with the engine's last words."""
+
+    def __init__(self, name: str, toolchain: Toolchain, progress: Progress, project: Path = REPOSITORY) -> None:
+        self.name = name
+        self.variables = toolchain.environment() | pulumi_environment(name)
+        self._project = project
+        self._progress = progress
+        self._command = EngineCommand(toolchain.binary("pulumi"), progress.note)
+
+    def up(self, layer: str) -> dict[str, int]:
+        """Bring a layer to its program; how many resources each operation touched."""
+        with self._open(layer) as stack:
+            result = stack.up(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+        return _counts(result.summary.resource_changes)
+
+    def preview(self, layer: str, **options: Any) -> dict[str, int]:
+        """What `up` would do, by number of resources."""
+        with self._open(layer) as stack:
+            on_event = options.pop("on_event", None) or Show(self._progress, layer)
+            result = stack.preview(on_event=on_event, color="never", **options)
+        return _counts(result.change_summary)
+
+    def refresh(self, layer: str) -> dict[str, int]:
+        """Bring the state of a layer to what is really there."""
+        with self._open(layer) as stack:
+            result = stack.refresh(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+        return _counts(result.summary.resource_changes)
+
+    def destroy(self, layer: str) -> dict[str, int]:
+        """Remove everything of a layer, and the stack itself with its history."""
+        with self._open(layer) as stack:
+            result = stack.destroy(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+            stack.workspace.remove_stack(stack.name, preserve_config=True)
+        return _counts(result.summary.resource_changes)
+
+    def forget(self, layer: str) -> None:
+        """Drop a layer's state without touching what it describes: for a cluster that is gone with its servers."""
+        with self._open(layer) as stack:
+            stack.workspace.remove_stack(stack.name, force=True, preserve_config=True)
+
+    def exists(self, layer: str) -> bool:
+        """Whether the layer has a state; nothing is made."""
+        state = state_dir(self.name) / "pulumi" / ".pulumi" / "stacks" / "oss"
+        return any(state.glob(f"{self.name}.{layer}.json*"))
+
+    def outputs(self, layer: str) -> dict[str, Any]:
+        """The outputs of a layer in clear, for typed reading; empty when it was never applied."""
+        if not self.exists(layer):
+            return {}
+        with self._open(layer) as stack:
+            return {name: output.value for name, output in stack.outputs().items()}
+
+    def configure(self, layer: str, values: Mapping[str, str]) -> None:
+        """Write settings into the layer's stack file where they differ."""
+        with self._open(layer, keep_file=False) as stack:
+            have = stack.get_all_config()
+            for key, value in values.items():
+                found = have.get(f"oss:{key}")
+                if found is None or found.value != value:
+                    stack.set_config(f"oss:{key}", auto.ConfigValue(value))
+
+    @contextlib.contextmanager
+    def _open(self, layer: str, keep_file: bool = True) -> Iterator[auto.Stack]:
+        if layer not in LAYERS:
+            raise StepFailed(f"there is no layer {layer}", f"Use one of {', '.join(LAYERS)}.")
+        name = f"{self.name}.{layer}"
+        file = self._project / "stacks" / f"Pulumi.{name}.yaml"
+        with _salt_free(file):
+            try:
+                clear_stale_locks(state_dir(self.name) / "pulumi", name, self._progress)
+                stack = auto.create_or_select_stack(
+                    stack_name=name,
+                    work_dir=str(self._project),
+                    opts=auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self._command),
+                )
+                yield stack
+            except auto.CommandError as error:
+                raise failure(name, error) from None
+
+
+def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items()}
+
+
+@contextlib.contextmanager
+def _salt_free(file: Path) -> Iterator[None]:
+    """Take the encryption salt out of a stack file that had none: the state keeps it, the file stays as it was."""
+    had = file.exists() and "encryptionsalt:" in file.read_text(encoding="utf-8")
+    try:
+        yield
+    finally:
+        if not had and file.exists():
+            text = file.read_text(encoding="utf-8")
+            kept = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("encryptionsalt:"))
+            if not kept.strip() or kept.strip() == "{}":
+                file.unlink()
+            elif kept != text:
+                write_text(file, kept)

@@ -1,0 +1,88 @@
+"""Settings of the stacks, typed. Programs read them from `stacks/Pulumi.<env>.<layer>.yaml` (see stacks/config.py).
+
+Every setting has a default, and the defaults are those of a rack on one machine: an environment without a file is a
+rack of that name. Keys are camelCase in the file and snake_case here. Unknown keys are faults.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic.alias_generators import to_camel
+
+from capacity.documents import REPOSITORY, Document, RuleBroken
+from capacity.leaseplan import Scale, lock_path
+
+DEFAULT_PLAN = "capacity/plans/national.yaml"
+
+
+class Settings(Document):
+    """What every layer is told. The same three keys stand in each layer's file; `oss up --phase N` writes them."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    plan: str = Field(default=DEFAULT_PLAN, description="the launch plan, relative to the repository")
+    phase: int = Field(default=1, ge=1, le=3)
+    scale: Scale = "rack"
+    supernet: str = Field(default="", description="/16 of a rack; empty: the plan's")
+
+    @property
+    def lock_file(self) -> Path:
+        """The lease plan that `oss plan` wrote from the launch plan."""
+        return lock_path(REPOSITORY / self.plan)
+
+
+class BmcSetting(Document):
+    """Where one server's BMC answers, when it is not where the address plan and `bmcSystem` say."""
+
+    url: str
+    system: str
+
+
+class GateOverride(Document):
+    """Applying a phase without its evidence. It stays in the stack's outputs for everyone to see."""
+
+    phase: int = Field(ge=1, le=3)
+    by: str = Field(min_length=3, description="who answers for it")
+    reason: str = Field(min_length=10)
+    until: dt.date = Field(description="last day on which it counts")
+
+
+class FleetSettings(Settings):
+    """Settings of `<env>.fleet`. BMC credentials of a rack come from its state folder."""
+
+    racks_per_site: int = Field(default=2, ge=1, description="racks over which a role's servers are spread")
+    bmc_username: str = ""
+    bmc_password: SecretStr = SecretStr("")
+    bmc_ca_file: str = Field(default="", description="authorities of the BMCs' certificates; empty: the machine's")
+    bmc_system: str = Field(default="1", description="id of the system at a BMC that holds one")
+    bmcs: dict[str, BmcSetting] = Field(default_factory=dict, description="server → its BMC, where it is elsewhere")
+    erase: str = Field(default="", pattern="^(require|record|)$", description="empty: require, record in a rack")
+    gate_override: GateOverride | None = None
+
+    @field_validator("bmcs", mode="before")
+    @classmethod
+    def _no_list(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            raise RuleBroken("not a mapping", "Write it as `primary-edge-01: {url: https://…, system: …}`.")
+        return value
+
+
+class PlatformSettings(Settings):
+    """Settings of `<env>.platform`."""
+
+    kubeconfig: str = Field(default="", description="another cluster's kubeconfig; empty: the one the playbooks wrote")
+
+
+class ServicesSettings(Settings):
+    """Settings of `<env>.services`."""
+
+    kubeconfig: str = Field(default="", description="as in the platform's settings")
+    image: str = Field(default="", description="of the permit service; `oss up` sets it to the image it built")
+    pull: str = Field(default="", pattern="^(Always|IfNotPresent|Never|)$", description="empty: Never in a rack")
+    registry_url: str = Field(default="", description="the population registry; in a rack its stand-in")
+    seed: bool | None = Field(default=None, description="add test accounts; None: in a rack only")
+    database_connections: int = Field(default=90, ge=10, description="that the services share")
