@@ -10,6 +10,7 @@ from capacity.faults import BadInput, Exit, StepFailed
 
 _REMEDY = "Mend what it says and run it again: what was done is written down and is not done twice."
 _ERROR = re.compile(r"^\s*(?:error|\*\*\*\s*error):\s*", re.IGNORECASE)
+_NOISE = ("code:", "stdout:", "warning: using pulumi-")
 _BAD_INPUT_HEAD = re.compile(r"\d+ faults? in the input; nothing was changed")
 
 
@@ -38,7 +39,7 @@ def last_words(text: str, limit: int = 40) -> str:
     else:
         start = next((at for at, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 10))
         lines = lines[start:]
-    kept = [line for line in dict.fromkeys(lines) if line.strip() and not line.strip().startswith(("code:", "stdout:"))]
+    kept = [line for line in dict.fromkeys(lines) if line.strip() and not line.strip().startswith(_NOISE)]
     return "\n".join(kept[:limit]).strip() or "it failed without a word"
 
 

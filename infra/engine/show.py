@@ -9,6 +9,7 @@ from pulumi.automation import EngineEvent
 from capacity.progress import Progress
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
+_EXPECTED = re.compile(r"using pulumi-\S+ from \$PATH at ")  # that is how this project's plugins are found
 _DOING = {
     "create": "creating",
     "update": "updating",
@@ -47,7 +48,7 @@ class Show:
             text = plain(diagnostic.message)
             if diagnostic.ephemeral:
                 self._progress.update(f"{self._layer}: {text}")
-            elif diagnostic.severity == "warning":
+            elif diagnostic.severity == "warning" and not _EXPECTED.match(text):
                 self._progress.note(f"{self._layer}: {text}")
 
     def _tell(self) -> None:

@@ -66,7 +66,7 @@ class LeaseProvider(api.Provider):
         inputs = plain_map(request.new_inputs)
         if has_unknown(inputs):
             return api.CheckResponse(inputs=request.new_inputs)
-        if request.type == SERVER_TYPE:
+        if _kind(request.urn) == SERVER_TYPE:
             faults = input_faults(inputs)
             if not faults:
                 inputs = ServerInputs.model_validate(inputs).model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -79,9 +79,9 @@ class LeaseProvider(api.Provider):
 
     async def diff(self, request: api.DiffRequest) -> api.DiffResponse:
         state, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        outputs = SERVER_OUTPUTS if request.type == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
+        outputs = SERVER_OUTPUTS if _kind(request.urn) == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
         old = {key: value for key, value in state.items() if key not in outputs}
-        replacing = REPLACES if request.type == SERVER_TYPE else frozenset(new)
+        replacing = REPLACES if _kind(request.urn) == SERVER_TYPE else frozenset(new)
         answer = difference(old, new, replacing, request.ignore_changes)
         if state.get("shortfalls") and not answer.changes:
             # Refresh found less hardware than contracted; an update accepts it anew, or says what is missing.
@@ -91,7 +91,7 @@ class LeaseProvider(api.Provider):
 
     async def create(self, request: api.CreateRequest) -> api.CreateResponse:
         inputs = plain_map(request.properties)
-        if request.type == PASSWORD_TYPE:
+        if _kind(request.urn) == PASSWORD_TYPE:
             outputs = {**inputs, "result": UNKNOWN} if request.preview else password.create(inputs)
             return api.CreateResponse("" if request.preview else request.name, _secret_map(outputs))
         if request.preview or has_unknown(inputs):
@@ -100,7 +100,7 @@ class LeaseProvider(api.Provider):
         return api.CreateResponse(identity, property_map(state))
 
     async def read(self, request: api.ReadRequest) -> api.ReadResponse:
-        if request.type == PASSWORD_TYPE:
+        if _kind(request.urn) == PASSWORD_TYPE:
             return api.ReadResponse(request.resource_id, request.properties, request.inputs)
         known = plain_map(request.properties) | plain_map(request.inputs)
         found = await self._live().read(request.resource_id, known, self._say(request.urn))
@@ -117,7 +117,7 @@ class LeaseProvider(api.Provider):
         return api.UpdateResponse(property_map(state))
 
     async def delete(self, request: api.DeleteRequest) -> None:
-        if request.type == SERVER_TYPE:
+        if _kind(request.urn) == SERVER_TYPE:
             await self._live().delete(plain_map(request.properties), self._say(request.urn))
 
     def _live(self) -> Servers:
@@ -132,6 +132,11 @@ class LeaseProvider(api.Provider):
 
     def _say(self, urn: str) -> Callable[[str], None]:
         return lambda text: self._log(urn, text)
+
+
+def _kind(urn: str) -> str:
+    """The resource's own type; the type in a URN begins with those of its parents (`parent$child`)."""
+    return urn.split("::")[-2].rpartition("$")[2]
 
 
 def _unknown(names: tuple[str, ...]) -> dict[str, PropertyValue]:

@@ -62,7 +62,9 @@ class AddressPlan:
             raise KeyError(network)
         base = int(self.supernets[site].network_address) + ((self.shifts[site] + line.offset) << 8)
         cidr = ipaddress.IPv4Network((base, line.prefix))
-        return Subnet(site, network, line.vlan, cidr, cidr.network_address + GATEWAY_HOST)
+        # A rack is one flat network: its bridge, the only gateway, is the first host of the whole /16.
+        first = self.supernets[site].network_address if self.scale == "rack" else cidr.network_address
+        return Subnet(site, network, line.vlan, cidr, first + GATEWAY_HOST)
 
     def address(self, server: LeasedServer, network: str = "cluster") -> ipaddress.IPv4Address:
         """The server's address on a network; KeyError as `subnet`, and for a role without a range."""

@@ -40,11 +40,11 @@ SKU = Sku(
     power_w=500,
 )
 NETWORKS = tuple(
-    Network(id=name, vlan=100 + n, offset=n, prefix=24)  # type: ignore[arg-type]
+    Network(id=name, vlan=100 + n, offset=n, prefix=24)
     for n, name in enumerate(("oob", "management", "cluster", "data", "edge"))
 )
 ROLES = tuple(
-    RoleOffset(role=role, base=base, capacity=capacity)  # type: ignore[arg-type]
+    RoleOffset(role=role, base=base, capacity=capacity)
     for role, base, capacity in (("edge", 10, 9), ("control", 20, 9), ("worker", 30, 169), ("database", 200, 19))
 )
 SMALL: Mapping[Role, int] = {"edge": 1, "control": 1, "worker": 2, "database": 1}
