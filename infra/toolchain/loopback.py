@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, without nodes.
+"""A real Kubernetes control plane on loopback: etcd, API server, controllers and scheduler. No node runs anything.
 
 For trying manifests and providers against the real thing, and for asking the real scheduler where pods would go. Ready
 in seconds, about 400 MB. It lives as long as the `with` block; its processes end with this one, however that ends.
@@ -43,10 +43,11 @@ class LoopbackCluster:
 
 
 @contextmanager
-def control_plane(toolchain: Toolchain, *, schedules: bool = True) -> Iterator[LoopbackCluster]:
-    """Start a control plane and end it with the block. `schedules`: with controllers and a scheduler.
+def control_plane(toolchain: Toolchain, *, pretends: bool = False) -> Iterator[LoopbackCluster]:
+    """Start a control plane and end it with the block.
 
-    Raises StepFailed, with the last words of the program that did not start.
+    `pretends`: with KWOK, which reports every Node object as ready and every pod on it as running (`toolchain` must
+    have been asked for "kwok"). Raises StepFailed, with the last words of the program that did not start.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oss-control-plane-")))
@@ -56,12 +57,11 @@ def control_plane(toolchain: Toolchain, *, schedules: bool = True) -> Iterator[L
         for name, arguments in commands:
             stack.enter_context(_running(toolchain.binary(name), arguments, folder))
         _await_ready(files)
-        if schedules:
-            for name, arguments in (
-                ("kube-controller-manager", _controllers(files)),
-                ("kube-scheduler", _scheduler(files)),
-            ):
-                stack.enter_context(_running(toolchain.binary(name), arguments, folder))
+        commands = [("kube-controller-manager", _controllers(files)), ("kube-scheduler", _scheduler(files))]
+        if pretends:
+            commands.append(("kwok", _pretender(files)))
+        for name, arguments in commands:
+            stack.enter_context(_running(toolchain.binary(name), arguments, folder))
         yield LoopbackCluster(files.path("admin.kubeconfig"), folder, files.url)
 
 
@@ -145,6 +145,11 @@ def _scheduler(files: _Files) -> list[str]:
         *("--secure-port=0", "--leader-elect=false", "--profiling=false"),
         *("--kube-api-qps=300", "--kube-api-burst=600"),
     ]
+
+
+def _pretender(files: _Files) -> list[str]:
+    config = files.path("admin.kubeconfig")  # it writes the status of every node and pod of this throw-away cluster
+    return [f"--kubeconfig={config}", f"--config={Path(__file__).with_name('kwok.yaml')}"]
 
 
 @contextmanager

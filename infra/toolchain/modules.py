@@ -104,6 +104,13 @@ MODULES: dict[str, GoModule] = {
             links=KUBERNETES_PROGRAMS,
         ),
         GoModule(
+            name="kwok",
+            purpose="nodes that only pretend to run pods, for asking the scheduler and for tests",
+            package="sigs.k8s.io/kwok/cmd/kwok",
+            executable="kwok",
+            version_of="sigs.k8s.io/kwok",
+        ),
+        GoModule(
             name="pause",
             purpose="what holds a pod's namespaces open, for the image of that name",
             package=".",
