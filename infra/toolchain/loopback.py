@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capacity.faults import MachineLacks, StepFailed
+from infra.cluster import SERVICE_RANGE
 from infra.pki.certificates import Leaf, Pair, Usage
 from infra.pki.kubeconfig import Access, kubeconfig
 from infra.pki.store import Store, write_private
@@ -28,8 +29,6 @@ from infra.toolchain.toolchain import Toolchain
 
 READY_TIMEOUT_SECONDS = 120.0
 _GRACE_SECONDS = 15.0
-_SERVICE_RANGE = "10.96.0.0/16"
-_SERVICE_ADDRESS = "10.96.0.1"
 _LAST_LINES = 10
 
 
@@ -76,7 +75,7 @@ class _Files:
         tokens = store.signing_key("kubernetes", "tokens")
         write_private(folder / "pki" / "kubernetes" / "tokens.pub", tokens.certificate)
         local = ("localhost", "127.0.0.1")
-        names = ("kubernetes", "kubernetes.default.svc", *local, _SERVICE_ADDRESS)
+        names = ("kubernetes", "kubernetes.default.svc", *local, str(SERVICE_RANGE.network_address + 1))
         store.leaf("kubernetes", Leaf("apiserver", "kube-apiserver", Usage.SERVER, names))
         store.leaf("etcd", Leaf("etcd", "etcd", Usage.PEER, local))
         store.leaf("etcd", Leaf("client", "kube-apiserver", Usage.CLIENT))
@@ -123,7 +122,7 @@ def _api_server(files: _Files, ports: Sequence[int]) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={files.pki('kubernetes/tokens.pub')}",
         f"--service-account-signing-key-file={files.pki('kubernetes/tokens.key')}",
-        f"--service-cluster-ip-range={_SERVICE_RANGE}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
         *("--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--profiling=false"),
     ]
 
