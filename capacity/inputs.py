@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from capacity.calibration import Calibration
+from capacity.chains import call_chains
 from capacity.documents import Document, load, sha256, shown
 from capacity.faults import BadInput, Fault
 from capacity.launch import Launch, phases_overlap
-from capacity.tables import CalendarSpan, Price, Province, SkuRow, Supporting, Tax, UsagePoint, read_rows
+from capacity.leasing.vat import Vat, load_vat
+from capacity.tables import CalendarSpan, Price, Province, SkuRow, Supporting, UsagePoint, read_rows
 
 ResultT = TypeVar("ResultT")
 ModelT = TypeVar("ModelT", bound=Document)
@@ -29,7 +31,7 @@ class Inputs:
     skus: tuple[SkuRow, ...]
     prices: tuple[Price, ...]
     supporting: tuple[Supporting, ...]
-    taxes: tuple[Tax, ...]
+    vat: Vat
     calendar: tuple[CalendarSpan, ...]
     calibration: Calibration | None
     hashes: dict[str, str]
@@ -67,11 +69,9 @@ def load_inputs(path: Path) -> Inputs:
         skus=table(SkuRow, named.skus),
         prices=table(Price, named.prices),
         supporting=table(Supporting, named.supporting),
-        taxes=table(Tax, named.taxes),
+        vat=collector.read(lambda: load_vat(folder / named.taxes), Vat(())),
         calendar=table(CalendarSpan, named.calendar),
-        calibration=collector.read(lambda: load(Calibration, folder / launch.calibration), None)
-        if launch.calibration
-        else None,
+        calibration=_calibration_of(launch, folder, collector),
         hashes={},
     )
     faults = collector.faults + list(cross_faults(inputs))
@@ -80,6 +80,14 @@ def load_inputs(path: Path) -> Inputs:
     files = [path.name, *named.model_dump().values(), *([launch.calibration] if launch.calibration else [])]
     inputs.hashes.update({name: sha256(folder / name) for name in files})
     return inputs
+
+
+def _calibration_of(launch: Launch, folder: Path, collector: _Collector) -> Calibration | None:
+    if launch.calibration is None:
+        return None
+    path = folder / launch.calibration
+    none: Calibration | None = None
+    return collector.read(lambda: load(Calibration, path), none)
 
 
 def cross_faults(inputs: Inputs) -> Iterator[Fault]:
@@ -144,7 +152,7 @@ def _provinces(inputs: Inputs) -> Iterator[Fault]:
 
 def _references(inputs: Inputs) -> Iterator[Fault]:
     launch = inputs.launch
-    ids = {
+    ids: dict[str, set[str]] = {
         "profiles": set(launch.demand.profiles),
         "endpoints": {e.id for e in launch.endpoints},
         "stations": {s.id for s in launch.stations},
@@ -182,11 +190,15 @@ def _references(inputs: Inputs) -> Iterator[Fault]:
         yield from unknown(f"endpoints[{i}].service", e.service, "services")
         for station in e.demand_ms:
             yield from unknown(f"endpoints[{i}].demand_ms", station, "stations")
-        for station in e.calls:
-            yield from unknown(f"endpoints[{i}].calls", station, "stations")
-            if station in ids["stations"] and launch.station(station).kind != "upstream":
+        upstreams = {s.id for s in launch.stations if s.kind == "upstream"}
+        for called in e.calls:
+            if called not in upstreams | ids["endpoints"]:
                 yield _fault(
-                    inputs, f"endpoints[{i}].calls", station, "is no upstream station", "State its CPU in demand_ms."
+                    inputs,
+                    f"endpoints[{i}].calls",
+                    called,
+                    "is neither an endpoint nor an upstream station",
+                    "Call an endpoint or an upstream; state CPU at other stations in demand_ms.",
                 )
     for i, s in enumerate(launch.stations):
         if s.service is not None:
@@ -204,9 +216,9 @@ def _references(inputs: Inputs) -> Iterator[Fault]:
 
 
 def _slos(inputs: Inputs) -> Iterator[Fault]:
-    latency = {s.id: s.latency_ms for s in inputs.launch.stations}
+    chains = call_chains(inputs.launch)
     for i, e in enumerate(inputs.launch.endpoints):
-        service = sum(e.demand_ms.values()) + sum(n * latency.get(station, 0.0) for station, n in e.calls.items())
+        service = chains[e.id].service_ms()
         if e.slo_p95_ms <= service:
             yield _fault(
                 inputs,

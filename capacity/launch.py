@@ -153,7 +153,11 @@ class EndpointPlan(Document):
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str = Field(pattern=r"^/")
     demand_ms: dict[str, NonNegative] = Field(min_length=1)
-    calls: dict[str, Positive] = Field(default_factory=dict)
+    calls: dict[str, Positive] = Field(
+        default_factory=dict, description="endpoint (of another service) or upstream station → calls a call"
+    )
+    application: bool = Field(default=True, description="whether its CPU grows with `design.application_factor`")
+    scv: NonNegative | None = Field(default=None, description="of one call's CPU; default: the station's")
     slo_p95_ms: Positive
     slo_p99_ms: Positive
     response_kib: Positive
@@ -176,6 +180,7 @@ class Station(Document):
     role: Role | None = None
     service_scv: NonNegative = Field(default=1.0, description="squared coefficient of variation of one call's demand")
     max_utilisation: Share = 0.7
+    application: bool = Field(default=True, description="whether its CPU grows with `design.application_factor`")
     latency_ms: NonNegative = Field(default=0.0, description="of an upstream, at no load")
     connections: int | None = Field(default=None, ge=1, description="parallel calls an upstream allows")
     quota_per_day: Positive | None = None

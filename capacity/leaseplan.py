@@ -114,7 +114,9 @@ class Endpoint(Document):
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     demand_ms: dict[str, float] = Field(description="station id → CPU milliseconds a call")
-    calls: dict[str, float] = Field(default_factory=dict, description="upstream station id → calls a call")
+    calls: dict[str, float] = Field(
+        default_factory=dict, description="inner endpoint or upstream station id → calls a call"
+    )
     slo_p95_ms: float = Field(gt=0)
     slo_p99_ms: float = Field(gt=0)
 
@@ -152,6 +154,9 @@ class StationPlan(Document):
     servers: float = Field(gt=0, description="parallel CPU servers c: cores of all replicas together")
     arrival_rate_per_s: float = Field(ge=0)
     demand_ms: float = Field(ge=0, description="mean CPU milliseconds a visit at this station")
+    demand_factor: float = Field(
+        default=1.0, gt=0, description="CPU of what is deployed at this scale over `Endpoint.demand_ms`"
+    )
     utilisation: float = Field(ge=0)
     mean_ms: float = Field(ge=0, description="mean residence: waiting and service")
     p95_ms: float = Field(ge=0)

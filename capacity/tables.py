@@ -125,20 +125,6 @@ class Supporting(Document):
     note: str
 
 
-class Tax(Document):
-    """A tax rate with the days it is in force: [start, end). The tax is rate x base_share x price."""
-
-    tax: str
-    start: dt.date
-    end: OptionalDay
-    rate: float = Field(ge=0, lt=1)
-    base_share: float = Field(gt=0, le=1)
-    source: str
-    source_url: str
-    estimate: Flag
-    note: str
-
-
 class CalendarSpan(Document):
     """A dated span that changes office hours. Both days belong to it."""
 

@@ -1,0 +1,1 @@
+"""Sizing: from design rates to replicas, servers and predicted response times."""

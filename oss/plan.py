@@ -1,0 +1,104 @@
+"""Compute the lease plan: demand, sizing, leases. Writes PLAN.lock.yaml beside the plan.
+
+The same inputs give the same file, byte for byte. Bad input changes nothing and lists every fault with its remedy.
+
+  oss plan                           the national plan
+  oss plan my.yaml --draws 2000      another plan, quicker
+  oss plan --check                   does the lock still match its inputs? (exit code 2 when not)
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from capacity.documents import shown, to_yaml, write_text
+from capacity.faults import BadInput, Exit, Fault
+from capacity.inputs import load_inputs
+from capacity.launch import plan_path
+from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
+from capacity.planner import make_plan
+from oss.console import out, progress, table
+
+HEADER = "The lease plan. Computed by `oss plan`; edit the launch plan, never this file."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `oss plan`."""
+    parser.add_argument("plan", nargs="?", help="the launch plan (default: capacity/plans/national.yaml)")
+    parser.add_argument(
+        "--draws", type=int, help="random draws (default: as the plan states); more is smoother, slower"
+    )
+    parser.add_argument("--check", action="store_true", help="only compare the lock with its inputs; write nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute and write, or check. Exit codes: 0 done or fresh, 2 bad input or stale, 3 infeasible."""
+    path = plan_path(args.plan)
+    lock = lock_path(path)
+    if args.draws is not None and args.draws < 100:
+        raise BadInput([Fault("--draws", "", str(args.draws), "too few to speak of quantiles", "Use 100 or more.")])
+    if args.check:
+        load_inputs(path)
+        load_lease_plan(lock)
+        out.print(f"{shown(lock)} matches its inputs", markup=False)
+        return Exit.GO
+    with progress("plan") as shows:
+        inputs = load_inputs(path)
+        plan = make_plan(inputs, args.draws, shows)
+    write_text(lock, to_yaml(plan, HEADER))
+    show(plan)
+    out.print(f"\nwritten: {shown(lock)}", markup=False)
+    return Exit.GO
+
+
+def show(plan: LeasePlan) -> None:
+    """The plan at a glance."""
+    out.print(plan.title_en, style="bold", markup=False)
+    table(
+        "Phases (predicted by the model, at the design quantile)",
+        ("phase", "from", "provinces", "NIB/day P50", "P95", "calls/s", "suffices", "rack calls/s"),
+        [
+            (
+                p.id,
+                p.start,
+                len(p.provinces),
+                f"{p.registrations_per_day['p50']:,.0f}",
+                f"{p.registrations_per_day['p95']:,.0f}",
+                f"{_calls(plan, p.national.class_rates_per_s):,.0f}",
+                f"{p.sufficiency:.1%}",
+                f"{_calls(plan, p.rack.class_rates_per_s):,.1f}",
+            )
+            for p in plan.phases
+        ],
+        right=(0, 2, 3, 4, 5, 6, 7),
+    )
+    groups = sorted({(s.site, s.role, s.sku) for s in plan.servers}, key=lambda g: (g[0] != "primary", g[0], g[1]))
+    table(
+        "Leased servers standing at the end of each phase",
+        ("site", "role", "SKU", *(f"phase {p.id}" for p in plan.phases), *(f"rack {p.id}" for p in plan.phases)),
+        [
+            (
+                *group,
+                *(_count(plan, p.national.servers, group) for p in plan.phases),
+                *(_count(plan, p.rack.servers, group) or "" for p in plan.phases),
+            )
+            for group in groups
+        ],
+        right=(3, 4, 5, 6, 7, 8),
+    )
+    table(
+        "Cost, rupiah" + (" (indicative: prices without a quotation)" if plan.cost.indicative else ""),
+        ("year", "rent", "setup", "VAT", "total"),
+        [(y.year, *(f"{v:,}" for v in (y.rent_idr, y.setup_idr, y.vat_idr, y.total_idr))) for y in plan.cost.years]
+        + [("all", "", "", f"{plan.cost.vat_idr:,}", f"{plan.cost.total_idr:,}")],
+        right=(1, 2, 3, 4),
+    )
+
+
+def _count(plan: LeasePlan, names: tuple[str, ...], group: tuple[str, str, str]) -> int:
+    standing = set(names)
+    return sum(1 for s in plan.servers if s.name in standing and (s.site, s.role, s.sku) == group)
+
+
+def _calls(plan: LeasePlan, rates: dict[str, float]) -> float:
+    return sum(rates[c.id] * sum(v.count for v in c.journey) for c in plan.classes)
