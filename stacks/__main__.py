@@ -12,23 +12,25 @@ if str(REPOSITORY) not in sys.path:
 
 import pulumi  # noqa: E402
 
-from capacity.faults import OssError  # noqa: E402
+from capacity.faults import BadInput, Fault, OssError  # noqa: E402
 
 LAYERS = ("fleet", "platform", "services")
+SHOWN = 32
+"""Exit code by which Pulumi's language host knows that the user was told already what is wrong."""
 
 
 async def program() -> None:
     """Run the layer's program; an error of ours is shown as it is, without a traceback."""
     environment, _, layer = pulumi.get_stack().rpartition(".")
-    if layer not in LAYERS or not environment:
-        names = ", ".join(f"<env>.{name}" for name in LAYERS)
-        raise pulumi.RunError(
-            f"stack {pulumi.get_stack()} is none of {names}\n  remedy: pulumi stack select local.fleet"
-        )
     try:
+        if layer not in LAYERS or not environment:
+            names = ", ".join(f"<env>.{name}" for name in LAYERS)
+            problem, remedy = f"a stack of this project is one of {names}", "Run `pulumi stack select local.fleet`."
+            raise BadInput([Fault("stack", "", pulumi.get_stack(), problem, remedy)])
         await importlib.import_module(f"stacks.{layer}").program(environment)
     except OssError as error:
-        raise pulumi.RunError(str(error)) from None
+        pulumi.log.error(str(error))
+        raise SystemExit(SHOWN) from None
 
 
 pulumi.run(program)

@@ -16,7 +16,9 @@ from capacity.progress import Progress
 from infra.engine.command import EngineCommand
 from infra.engine.failures import failure
 from infra.engine.locks import clear_stale_locks
+from infra.engine.preview import Collect, LayerPreview
 from infra.engine.show import Show
+from infra.engine.stack_files import stack_file, without_salt
 from infra.paths import state_dir
 from infra.toolchain import Toolchain
 
@@ -46,6 +48,12 @@ def pulumi_environment(environment: str) -> dict[str, str]:
     }
 
 
+def has_state(environment: str, layer: str) -> bool:
+    """Whether the layer was ever opened; nothing is made."""
+    state = state_dir(environment) / "pulumi" / ".pulumi" / "stacks" / "oss"
+    return any(state.glob(f"{environment}.{layer}.json*"))
+
+
 class Environment:
     """One environment's stacks. Methods raise StepFailed with the engine's last words."""
 
@@ -62,12 +70,13 @@ class Environment:
             result = stack.up(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
         return _counts(result.summary.resource_changes)
 
-    def preview(self, layer: str, **options: Any) -> dict[str, int]:
-        """What `up` would do, by number of resources."""
+    def preview(self, layer: str, **options: Any) -> LayerPreview:
+        """What `up` would do to a layer; `options` are those of the Automation API's preview."""
+        collect = Collect(layer, self._progress)
         with self._open(layer) as stack:
-            on_event = options.pop("on_event", None) or Show(self._progress, layer)
-            result = stack.preview(on_event=on_event, color="never", **options)
-        return _counts(result.change_summary)
+            result = stack.preview(on_event=collect, parallel=_PARALLEL, color="never", **options)
+        collect.found.counts = _counts(result.change_summary)
+        return collect.found
 
     def refresh(self, layer: str) -> dict[str, int]:
         """Bring the state of a layer to what is really there."""
@@ -87,14 +96,9 @@ class Environment:
         with self._open(layer) as stack:
             stack.workspace.remove_stack(stack.name, force=True, preserve_config=True)
 
-    def exists(self, layer: str) -> bool:
-        """Whether the layer has a state; nothing is made."""
-        state = state_dir(self.name) / "pulumi" / ".pulumi" / "stacks" / "oss"
-        return any(state.glob(f"{self.name}.{layer}.json*"))
-
     def outputs(self, layer: str) -> dict[str, Any]:
         """The outputs of a layer in clear, for typed reading; empty when it was never applied."""
-        if not self.exists(layer):
+        if not has_state(self.name, layer):
             return {}
         with self._open(layer) as stack:
             return {name: output.value for name, output in stack.outputs().items()}
@@ -113,7 +117,7 @@ class Environment:
         if layer not in LAYERS:
             raise StepFailed(f"there is no layer {layer}", f"Use one of {', '.join(LAYERS)}.")
         name = f"{self.name}.{layer}"
-        file = self._project / "stacks" / f"Pulumi.{name}.yaml"
+        file = stack_file(self.name, layer, self._project)
         with _salt_free(file):
             try:
                 clear_stale_locks(state_dir(self.name) / "pulumi", name, self._progress)
@@ -134,14 +138,14 @@ def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
 @contextlib.contextmanager
 def _salt_free(file: Path) -> Iterator[None]:
     """Take the encryption salt out of a stack file that had none: the state keeps it, the file stays as it was."""
-    had = file.exists() and "encryptionsalt:" in file.read_text(encoding="utf-8")
+    had = file.exists() and without_salt(text := file.read_text(encoding="utf-8")) != text
     try:
         yield
     finally:
         if not had and file.exists():
             text = file.read_text(encoding="utf-8")
-            kept = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("encryptionsalt:"))
-            if not kept.strip() or kept.strip() == "{}":
+            kept = without_salt(text)
+            if not kept:
                 file.unlink()
             elif kept != text:
                 write_text(file, kept)

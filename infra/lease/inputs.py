@@ -27,6 +27,7 @@ def server_inputs(
             vendor=line.vendor,
             start=line.start,
             end=line.end,
+            months=line.months,
             notice_date=line.notice_date,
             monthly_rent_idr=line.monthly_rent_idr,
             setup_idr=line.setup_idr,

@@ -46,6 +46,7 @@ class LeaseTerms(Record):
     vendor: str
     start: dt.date
     end: dt.date
+    months: int = Field(ge=1)
     notice_date: dt.date
     monthly_rent_idr: int = Field(ge=0)
     setup_idr: int = Field(ge=0)
