@@ -1,63 +1,147 @@
-"""G/G/c, first come first served: waits and response times from two moments of arrivals and service.
+"""G/G/c, first come first served: waits and response times from two moments and a shape of arrivals and service.
 
 `rate` a second, `mean_service` in seconds, `c` servers (real), `ca2` and `cs2` the squared coefficients of variation
 of interarrival and service times. Everything broadcasts. Where rate x mean_service >= c there is no steady state and
 waits are inf.
+
+A wait is nought with probability 1 - P and else follows a gamma law of a mean and an scv. The three numbers come from
+Erlang C, the root sigma of GI/M/1 and the heavy-traffic law, each times a fitted correction
+(`capacity.queueing.corrections`). Accuracy, and where it does not hold: docs/model/queueing.md.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from capacity.queueing.erlang import Floats, erlang_c, mmc_wait
-from capacity.queueing.shapes import Shape, quantile
+from capacity.queueing.corrections import correction
+from capacity.queueing.erlang import Floats, erlang_c
+from capacity.queueing.shapes import Shape, quantile, transform
 
-_NODES = 32
+_NODES: Final = 24
+_BISECTIONS: Final = 40
+_NEWTON_STEPS: Final = 25
 
 
 class Wait(NamedTuple):
-    """The waiting time: zero with probability 1 - probability, else of mean and scv as given."""
+    """A waiting time: zero with probability 1 - probability, else gamma of that mean (seconds) and scv."""
 
     probability: Floats
     conditional_mean: Floats
     conditional_scv: Floats
 
+    @property
+    def mean(self) -> Floats:
+        """Mean over all arrivals, those that do not wait included."""
+        with np.errstate(invalid="ignore"):
+            return np.where(self.probability > 0, self.probability * self.conditional_mean, 0.0)
+
 
 def ggc_wait(
-    rate: ArrayLike, mean_service: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0
+    rate: ArrayLike,
+    mean_service: ArrayLike,
+    c: ArrayLike,
+    ca2: ArrayLike = 1.0,
+    cs2: ArrayLike = 1.0,
+    arrival_shape: Shape = "gamma",
+    service_shape: Shape = "gamma",
 ) -> Wait:
-    """Moments of the wait. Shapes: broadcast of the arguments."""
-    lam, service, servers, arrival, spread = np.broadcast_arrays(
-        *(np.asarray(x, float) for x in (rate, mean_service, c, ca2, cs2))
-    )
+    """The wait before service. Shapes: broadcast of the arguments.
+
+    Equations (Q6) to (Q8), with `baseline` and the correction surfaces f:
+    logit P = baseline + f_P, E[W | W > 0] = baseline exp(f_m), scv[W | W > 0] = exp(f_k).
+    """
+    lam, service, servers, arrival, spread = (np.asarray(x, float) for x in (rate, mean_service, c, ca2, cs2))
     load = lam * service
-    rho = np.minimum(load / servers, 1.0)
-    probability = erlang_c(servers, load)
-    mean = (arrival + spread) / 2 * mmc_wait(lam, service, servers)
-    third = np.where(spread >= 1, 3 * spread * (1 + spread), (2 * spread + 1) * (spread + 1))
-    scv = np.maximum(2 * rho - 1 + 4 * (1 - rho) * third / (3 * (spread + 1) ** 2), 0.05)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        conditional = np.where(probability > 0, mean / probability, 0.0)
-    return Wait(probability, conditional, scv)
+    stable = load < servers
+    base = baseline(np.where(stable, load, 0.5 * servers), servers, arrival, spread, arrival_shape)
+    place = (base.t, servers, arrival, spread)
+    shapes = (arrival_shape, service_shape)
+    probability = special.expit(base.logit_probability + correction("probability", *shapes, *place))
+    conditional = service * base.mean * np.exp(correction("mean", *shapes, *place))
+    scv = np.exp(correction("scv", *shapes, *place))
+    probability, conditional, scv = np.broadcast_arrays(probability, conditional, scv)
+    return Wait(
+        np.where(load > 0, np.where(stable, probability, 1.0), 0.0),
+        np.where(stable, conditional, np.inf),
+        np.asarray(scv),
+    )
+
+
+class Baseline(NamedTuple):
+    """What theory gives before correction, for unit mean service."""
+
+    t: Floats
+    """-ln C(c, a)"""
+    logit_probability: Floats
+    mean: Floats
+
+
+def baseline(load: Floats, c: Floats, ca2: Floats, cs2: Floats, arrival_shape: Shape) -> Baseline:
+    """Exact for M/M/c, M/G/1, GI/M/1 (P and mean), for the mean of positive waits in GI/M/c, and in heavy traffic.
+
+    Equation (Q6): logit P = logit C(c, a) + (1 + h)/2 (logit sigma - logit rho), h = c^-1/2 and at most 1.
+    Equation (Q7): E[W | W > 0] = (1/(1 - sigma) + (cs2 - 1)/(2 (1 - rho))) / c.
+    """
+    rho = load / c
+    markov = np.clip(erlang_c(c, load), np.finfo(float).tiny, 1 - 1e-15)
+    t = -np.log(markov)
+    sigma = gim1_root(rho, ca2, arrival_shape)
+    weight = (1 + np.minimum(c**-0.5, 1.0)) / 2
+    idle = np.maximum(1 - rho, 1e-15)
+    with np.errstate(divide="ignore"):
+        shift = special.logit(sigma) - special.logit(np.minimum(rho, 1 - 1e-15))
+    shift = np.where(rho > 0, np.nan_to_num(shift, neginf=-700.0), 0.0)
+    mean = (1 / np.maximum(1 - sigma, 1e-15) + (cs2 - 1) / (2 * idle)) / c
+    return Baseline(t, special.logit(markov) + weight * shift, np.maximum(mean, 1e-12))
+
+
+def gim1_root(rho: Floats, ca2: Floats, arrival_shape: Shape) -> Floats:
+    """The root sigma in (0, 1) of sigma = A*((1 - sigma)/rho), A* the transform of unit-mean interarrival times.
+
+    Equation (Q8); P(wait) of GI/M/1 (Kendall 1953). Newton from 0 rises to the root, as the function is convex.
+    Poisson arrivals give rho itself.
+    """
+    poisson = np.all(ca2 == 1) and arrival_shape != "lognormal"
+    if poisson:
+        return rho
+    safe = np.clip(rho, 1e-6, 1 - 1e-9)
+    sigma = np.zeros(np.broadcast(rho, ca2).shape)
+    for _ in range(_NEWTON_STEPS):
+        value, slope = transform(arrival_shape, (1 - sigma) / safe, ca2)
+        sigma = sigma + (value - sigma) / np.maximum(1 + slope / safe, 1e-12)
+        sigma = np.clip(sigma, 0.0, 1 - 1e-12)
+    return np.where(rho > 0, sigma, 0.0)
 
 
 def ggc_wait_mean(
-    rate: ArrayLike, mean_service: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0
+    rate: ArrayLike,
+    mean_service: ArrayLike,
+    c: ArrayLike,
+    ca2: ArrayLike = 1.0,
+    cs2: ArrayLike = 1.0,
+    arrival_shape: Shape = "gamma",
+    service_shape: Shape = "gamma",
 ) -> Floats:
     """Mean wait before service, seconds."""
-    wait = ggc_wait(rate, mean_service, c, ca2, cs2)
-    return np.asarray(wait.probability * wait.conditional_mean)
+    return ggc_wait(rate, mean_service, c, ca2, cs2, arrival_shape, service_shape).mean
 
 
 def ggc_response_mean(
-    rate: ArrayLike, mean_service: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0
+    rate: ArrayLike,
+    mean_service: ArrayLike,
+    c: ArrayLike,
+    ca2: ArrayLike = 1.0,
+    cs2: ArrayLike = 1.0,
+    arrival_shape: Shape = "gamma",
+    service_shape: Shape = "gamma",
 ) -> Floats:
     """Mean response time (wait and service), seconds."""
-    return ggc_wait_mean(rate, mean_service, c, ca2, cs2) + np.asarray(mean_service, float)
+    wait = ggc_wait_mean(rate, mean_service, c, ca2, cs2, arrival_shape, service_shape)
+    return np.asarray(wait + np.asarray(mean_service, float))
 
 
 def ggc_response_tail(
@@ -67,29 +151,12 @@ def ggc_response_tail(
     c: ArrayLike,
     ca2: ArrayLike = 1.0,
     cs2: ArrayLike = 1.0,
-    shape: Shape = "gamma",
+    arrival_shape: Shape = "gamma",
+    service_shape: Shape = "gamma",
 ) -> Floats:
-    """P(response time > t): the wait's tail convolved with the service time. 1 where there is no steady state."""
-    time, lam, service, servers, arrival, spread = np.broadcast_arrays(
-        *(np.asarray(x, float) for x in (t, rate, mean_service, c, ca2, cs2))
-    )
-    wait = ggc_wait(lam, service, servers, arrival, spread)
-    total = np.zeros(time.shape)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    u, weights = (nodes + 1) / 2, weights / 2
-    for v, weight in zip(u, weights, strict=True):
-        # P(S > s) = v^2: nodes crowd towards the tail
-        s = quantile(shape, 1 - v * v, service, spread)
-        left = time - s
-        total += 2 * v * weight * np.where(left < 0, 1.0, wait.probability * _gamma_tail(left, wait))
-    return np.where(lam * service < servers, np.clip(total, 0.0, 1.0), 1.0)
-
-
-def _gamma_tail(t: Floats, wait: Wait) -> Floats:
-    shape = 1 / wait.conditional_scv
-    with np.errstate(invalid="ignore", divide="ignore"):
-        x = shape * np.maximum(t, 0.0) / wait.conditional_mean
-    return np.where(wait.conditional_mean > 0, special.gammaincc(shape, np.nan_to_num(x)), 0.0)
+    """P(response time > t). 1 where there is no steady state."""
+    wait = ggc_wait(rate, mean_service, c, ca2, cs2, arrival_shape, service_shape)
+    return response_tail(t, wait, mean_service, cs2, service_shape)
 
 
 def ggc_response_quantile(
@@ -99,21 +166,63 @@ def ggc_response_quantile(
     c: ArrayLike,
     ca2: ArrayLike = 1.0,
     cs2: ArrayLike = 1.0,
-    shape: Shape = "gamma",
+    arrival_shape: Shape = "gamma",
+    service_shape: Shape = "gamma",
 ) -> Floats:
     """The q-quantile of the response time, seconds; inf where there is no steady state."""
-    p, lam, service, servers, arrival, spread = np.broadcast_arrays(
-        *(np.asarray(x, float) for x in (q, rate, mean_service, c, ca2, cs2))
-    )
-    wait = ggc_wait(lam, service, servers, arrival, spread)
+    wait = ggc_wait(rate, mean_service, c, ca2, cs2, arrival_shape, service_shape)
+    return response_quantile(q, wait, mean_service, cs2, service_shape)
+
+
+def response_tail(
+    t: ArrayLike, wait: Wait, mean_service: ArrayLike, cs2: ArrayLike = 1.0, shape: Shape = "gamma"
+) -> Floats:
+    """P(wait + service > t) for an independent service time, by quadrature over the service. Shapes: broadcast.
+
+    Equation (Q9): P(R > t) = E[P(W > t - S)], over nodes S at tail probabilities v^2 with v of Gauss and Legendre.
+    """
+    time = np.asarray(t, float)
+    finite = np.isfinite(wait.conditional_mean) | (wait.probability == 0)
+    law = Wait(wait.probability, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    v = (nodes + 1) / 2
+    total: Floats = np.zeros(())
+    for above, weight in zip(v**2, v * weights, strict=True):
+        left = time - quantile(shape, 1 - above, mean_service, cs2)
+        total = total + weight * np.where(left < 0, 1.0, wait_tail(np.maximum(left, 0.0), law))
+    return np.where(finite, np.clip(total, 0.0, 1.0), 1.0)
+
+
+def wait_tail(t: ArrayLike, wait: Wait) -> Floats:
+    """P(wait > t), t >= 0."""
+    shape = 1 / wait.conditional_scv
+    scale = np.maximum(wait.conditional_mean * wait.conditional_scv, np.finfo(float).tiny)
+    return np.asarray(wait.probability * special.gammaincc(shape, np.asarray(t, float) / scale))
+
+
+def wait_quantile(q: ArrayLike, wait: Wait) -> Floats:
+    """The q-quantile of the wait, seconds; 0 where fewer than 1 - q wait."""
+    p = np.asarray(q, float)
+    above = np.clip(1 - (1 - p) / np.maximum(wait.probability, np.finfo(float).tiny), 0.0, 1.0)
+    finite = np.isfinite(wait.conditional_mean)
+    positive = quantile("gamma", above, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
+    return np.where(above > 0, np.where(finite, positive, np.inf), 0.0)
+
+
+def response_quantile(
+    q: ArrayLike, wait: Wait, mean_service: ArrayLike, cs2: ArrayLike = 1.0, shape: Shape = "gamma"
+) -> Floats:
+    """The q-quantile of wait + service, seconds; inf where the wait has no steady state. Bisection on (Q9)."""
+    p = np.asarray(q, float)
+    finite = np.isfinite(wait.conditional_mean) | (wait.probability == 0)
+    law = Wait(wait.probability, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
     half = (1 + p) / 2
-    with np.errstate(invalid="ignore"):
-        above = np.where(wait.probability > 1 - half, 1 - (1 - half) / np.maximum(wait.probability, 1e-300), 0.0)
-        tail = np.where(np.isfinite(wait.conditional_mean), wait.conditional_mean, 0.0)
-    low = np.zeros(p.shape)
-    high = quantile(shape, half, service, spread) + quantile("gamma", above, tail, wait.conditional_scv)
-    for _ in range(40):
+    # P(R > w + s) <= P(W > w) + P(S > s)
+    high = quantile(shape, half, mean_service, cs2) + wait_quantile(half, law)
+    low = np.maximum(quantile(shape, p, mean_service, cs2), wait_quantile(p, law)) * (1 - 1e-3)
+    low, high = np.broadcast_arrays(low, high)
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        over = ggc_response_tail(middle, lam, service, servers, arrival, spread, shape) > 1 - p
+        over = response_tail(middle, law, mean_service, cs2, shape) > 1 - p
         low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return np.where(lam * service < servers, high, np.inf)
+    return np.where(finite, high, np.inf)

@@ -119,17 +119,17 @@ class PhaseQueue:
         self._busy = self._stay(c)
         self._replace = self._finish(c) @ self._begin(c - 1)
         configurations = np.eye(c + 1)
-        up = np.kron(self._arrivals, configurations)
-        local = np.kron(self._between, configurations) + np.kron(same, self._busy)
-        down = np.kron(same, self._replace)
+        up = _kron(self._arrivals, configurations)
+        local = _kron(self._between, configurations) + _kron(same, self._busy)
+        down = _kron(same, self._replace)
         first_passage = _first_passage_down(up, local, down)
         self._r = up @ np.linalg.inv(-(local + up @ first_passage))
         steps: list[Floats] = []
         returning = self._r @ down
         for n in range(c - 1, -1, -1):
-            above = np.kron(self._between, np.eye(n + 2)) + np.kron(same, self._stay(n + 1))
-            step = np.kron(self._arrivals, self._begin(n)) @ np.linalg.inv(-(above + returning))
-            returning = step @ np.kron(same, self._finish(n + 1))
+            above = _kron(self._between, np.eye(n + 2)) + _kron(same, self._stay(n + 1))
+            step = _kron(self._arrivals, self._begin(n)) @ np.linalg.inv(-(above + returning))
+            returning = step @ _kron(same, self._finish(n + 1))
             steps.append(step)
         empty = self._between + returning
         system = np.vstack([empty.T[:-1], np.ones(phases)])
@@ -142,7 +142,7 @@ class PhaseQueue:
         total = below + float((level @ self._tail_sum).sum())
         self._full = level / total
         # what an arrival sees, given the state: the configuration, weighted by the rate of arrivals in each phase
-        self._seen = np.kron(self._ends[:, None], configurations) / self.rate
+        self._seen = _kron(self._ends[:, None], configurations) / self.rate
 
     def wait(self) -> ExactWait:
         """Probability, mean and second moment of the wait, and the mean queue."""
@@ -179,6 +179,10 @@ class PhaseQueue:
         log_factorial = np.concatenate([[0.0], np.cumsum(np.log(counts[1:]))])
         means = np.maximum(rate * np.asarray(t, float), 1e-300)[:, None]
         return np.asarray(np.exp(counts * np.log(means) - means - log_factorial) @ values)
+
+
+def _kron(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.kron(a, b), np.float64)
 
 
 def _first_passage_down(up: Floats, local: Floats, down: Floats) -> Floats:

@@ -72,6 +72,29 @@ def third_moment(shape: Shape, scv: ArrayLike) -> Floats:
     return np.asarray(np.where(s > 1, 6 / 8 * (1 / p**2 + 1 / (1 - p) ** 2), below))
 
 
+def transform(shape: Shape, s: ArrayLike, scv: ArrayLike) -> tuple[Floats, Floats]:
+    """E[exp(-s X)] and its derivative in s, of a time X of unit mean with that scv. Shapes: broadcast of s and scv."""
+    z, spread = np.broadcast_arrays(np.asarray(s, float), np.maximum(np.asarray(scv, float), CONSTANT_SCV))
+    if shape == "gamma":
+        value = np.exp(-np.log1p(z * spread) / spread)
+        return value, -value / (1 + z * spread)
+    if shape == "lognormal":
+        nodes, weights = np.polynomial.hermite_e.hermegauss(48)
+        sigma2 = np.log1p(spread)
+        times = np.exp(np.sqrt(sigma2)[..., None] * nodes - sigma2[..., None] / 2)
+        density = weights / weights.sum() * np.exp(-z[..., None] * times)
+        return density.sum(axis=-1), -(times * density).sum(axis=-1)
+    p = balanced_share(spread)
+    fast, slow = 2 * p, 2 * (1 - p)
+    above = p * fast / (fast + z) + (1 - p) * slow / (slow + z)
+    above_slope = -(p * fast / (fast + z) ** 2 + (1 - p) * slow / (slow + z) ** 2)
+    k, share, rate = erlang_mixture(spread)
+    stage = rate / (rate + z)
+    below = (share + (1 - share) * stage) * stage ** (k - 1)
+    below_slope = -(share * (k - 1) + (1 - share) * k * stage) * stage**k / rate
+    return np.where(spread > 1, above, below), np.where(spread > 1, above_slope, below_slope)
+
+
 class ErlangMixture(NamedTuple):
     """Of unit mean: k-1 stages with probability `share`, else k stages, all of one rate."""
 

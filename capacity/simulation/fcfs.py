@@ -19,7 +19,7 @@ from capacity.simulation.sampling import times
 CHUNK = 1 << 18
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _advance(free: Floats, now: float, gaps: Floats, services: Floats, waits: Floats) -> float:
     """Serve customers in order; `free` is the heap of times at which servers come free. The last arrival time."""
     c = free.shape[0]
