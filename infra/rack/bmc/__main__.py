@@ -11,9 +11,11 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import logging  # noqa: E402
 import resource  # noqa: E402
 import signal  # noqa: E402
+import socket  # noqa: E402
 import ssl  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -44,6 +46,8 @@ class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
 
     def _drop(self) -> None:
         self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # closing alone leaves the readers' copies open for an answer
         self.socket.close()
         raise gevent.GreenletExit
 
@@ -55,6 +59,7 @@ def context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or later with the rack's own certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.num_tickets = 0  # a ticket in the socket makes urllib3 take a kept connection for a dropped one
     made.load_cert_chain(certificate, key)
     return made
 
