@@ -26,7 +26,7 @@ _TICK_SECONDS = 0.5
 
 _CAUSES = (
     # what the compiler's last words say, what to do about it
-    (r"no space left on device", "free some disk space: a cold build needs about 6 GB for the Go caches"),
+    (r"no space left on device", "free some disk space: a cold build needs about 9 GB for the Go caches"),
     (r"signal: killed|cannot allocate memory|out of memory", "free some memory: linking needs about 3 GB"),
     (
         r"dial tcp|no such host|i/o timeout|connection refused|forbidden|bad gateway|tls:|proxyconnect",
