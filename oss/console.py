@@ -14,7 +14,8 @@ from rich.text import Text
 
 LOG_EVERY_S = 15.0
 
-out = Console(highlight=False)
+# A log has no width; tables in it are not folded to that of an unknown terminal.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 

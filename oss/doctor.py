@@ -2,6 +2,7 @@
 
 oss doctor              a table; exit code 0 when all is there or comes by itself, else 4
 oss doctor --install    install and build what is missing (packages as root, Pulumi, Kubernetes)
+oss doctor --quiet      say only what is missing
 oss doctor --json       the same as JSON, for scripts
 """
 
@@ -24,6 +25,7 @@ MARKS = {"ok": ("yes", "green"), "later": ("with set-up", "yellow"), "missing": 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `oss doctor`."""
     parser.add_argument("--install", action="store_true", help="install and build what is missing, then look")
+    parser.add_argument("--quiet", action="store_true", help="say only what is missing")
     parser.add_argument("--json", action="store_true", help="print a list of checks as JSON")
 
 
@@ -37,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     lacking = [check for check in checks if check.state == "missing"]
     if args.json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
-    else:
-        _show(checks, lacking)
+    elif lacking or not args.quiet:
+        _show(lacking if args.quiet else checks, lacking)
     return Exit.MACHINE_LACKS if lacking else Exit.GO
 
 
