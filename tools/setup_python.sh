@@ -44,5 +44,5 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     "$bootstrap/bin/uv" venv --quiet --clear --python "$(python3 -c 'import sys; print(sys.executable)')" .venv
 fi
 echo "setup: installing $(grep -c '^[a-z0-9].*==' requirements.lock) pinned packages into .venv"
-"$bootstrap/bin/uv" pip sync --quiet --require-hashes requirements.lock
-"$bootstrap/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
+"$bootstrap/bin/uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+"$bootstrap/bin/uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
