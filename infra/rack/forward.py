@@ -14,6 +14,7 @@ import logging
 import resource
 import signal
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -36,8 +37,7 @@ class Pipe(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's has its methods, not its base
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on."""
@@ -72,22 +72,37 @@ class Pipe(asyncio.Protocol):
 
 
 class Inbound(Pipe):
-    """The accepted side: connects to its target inside the rack before it reads anything."""
+    """The accepted side: dials its target inside the rack, and keeps what the client sends before that answers."""
 
     def __init__(self, namespace: str, target: PortMap, dialling: set[asyncio.Task[None]]) -> None:
         super().__init__()
         self._namespace = namespace
         self._target = target
         self._dialling = dialling
+        self._early: list[bytes] = []
+        self._early_end = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Dial the target; the client waits meanwhile."""
+        """Dial the target."""
         super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()
         task = asyncio.get_running_loop().create_task(self._dial())
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on, or keep them (uvloop reads once even when told to pause before it has begun)."""
+        if self.peer:
+            super().data_received(data)
+        elif self.transport:
+            self._early.append(data)
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Pass a half-close on, or note it."""
+        if self.peer:
+            return super().eof_received()
+        self._early_end = True
+        return True
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
@@ -111,7 +126,13 @@ class Inbound(Pipe):
             outward.transport.abort()
             return
         self.peer = outward
-        self.transport.resume_reading()
+        assert outward.transport is not None
+        outward.transport.writelines(self._early)
+        self._early.clear()
+        if self._early_end:
+            outward.transport.write_eof()
+        else:
+            self.transport.resume_reading()
 
 
 class Forwarder:

@@ -82,8 +82,10 @@ def run(
 
 
 def last_words(text: str, lines: int = 4) -> str:
-    """The last lines of a program's output, on one line."""
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-lines:]) or "(it said nothing)"
+    """The last lines of a program's output, on one line; warnings only when there is nothing else."""
+    said = text.strip().splitlines()
+    kept = [line for line in said if "level=warning" not in line] or said
+    return " | ".join(line.strip() for line in kept[-lines:]) or "(it said nothing)"
 
 
 def podman(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:

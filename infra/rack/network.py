@@ -7,10 +7,11 @@ they are. There is no way out: the servers' default route ends at the bridge, wh
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from infra.rack.machine import run
-from infra.rack.namespace import names, namespace_path, rack_namespace, server_namespace
+from infra.rack.namespace import inside, names, namespace_path, rack_namespace, server_namespace
 from infra.rack.spec import RackServer, RackSpec
 
 BRIDGE = "rack0"
@@ -21,6 +22,7 @@ def ensure_rack_network(spec: RackSpec) -> bool:
     """See that the rack's namespace and bridge are there; True when something had to be made."""
     namespace = rack_namespace(spec.name)
     made = _ensure_namespace(namespace)
+    _forward_nothing(namespace)
     links = {link["ifname"] for link in _links(namespace)}
     if BRIDGE not in links:
         _ip(namespace, f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0")
@@ -53,6 +55,7 @@ def plug_in(spec: RackSpec, server: RackServer) -> None:
         f"link add {peer} type veth peer name {INTERFACE} netns {own} address {server.mac_address}",
         f"link set {peer} master {BRIDGE} up",
     )
+    _forward_nothing(own)
     _ip(
         own,
         "link set lo up",
@@ -94,6 +97,12 @@ def _ensure_namespace(name: str) -> bool:
     namespace_path(name).unlink(missing_ok=True)
     run("ip", "netns", "add", name)
     return True
+
+
+def _forward_nothing(namespace: str) -> None:
+    """A new namespace takes `net.*` over from the machine; a new server forwards nothing until told to."""
+    with inside(namespace):  # /proc/sys/net shows the namespace of the thread that opens it
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0\n", encoding="ascii")
 
 
 def _known_namespaces() -> set[str]:

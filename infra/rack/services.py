@@ -48,31 +48,26 @@ def start_apt_cache(spec: RackSpec, state: Path) -> bool:
     return daemons(spec.name, state)[2].start(arguments, lambda: listening({(spec.apt_address, APT_PORT)}))
 
 
-def start_services(spec: RackSpec, state: Path, access: BmcAccess, paper: bool = False, latency_s: float = 0.0) -> bool:
+def start_services(spec: RackSpec, state: Path, access: BmcAccess) -> bool:
     """See that controllers and forwarder run and know the spec; True when something was started or told."""
     bmc, forward, _ = daemons(spec.name, state)
     file = spec_file(state)
     applied = rack_dir(state) / "applied"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     stale = not applied.exists() or applied.read_text(encoding="ascii").strip() != digest
-    options = [*(["--paper"] if paper else []), *(["--latency", f"{latency_s:g}"] if latency_s else [])]
     here = {(spec.bmc_address, BMC_PORT)}
-    started = bmc.start(["--spec", str(file), "--state", str(state), *options], lambda: listening(here))
+    started = bmc.start(["--spec", str(file), "--state", str(state)], lambda: listening(here))
     ports = {(m.loopback, m.loopback_port) for m in spec.port_maps}
-    told = False
     if stale and not started:
         bmc.reload()
-        told = True
-    if not paper:
-        fresh = forward.start(["--spec", str(file)], lambda: listening(set(list(ports)[:1])))
-        if stale and not fresh:
-            forward.reload()
-        started = started or fresh
-        _wait(lambda: listening(ports), "the forwarder did not open all ports", forward.log)
+    fresh = forward.start(["--spec", str(file)], lambda: listening(set(list(ports)[:1])))
+    if stale and not fresh:
+        forward.reload()
+    _wait(lambda: listening(ports), "the forwarder did not open all ports", forward.log)
     wanted = len(spec.servers)
     _wait(lambda: systems_served(access) == wanted, f"the controllers do not serve {wanted} systems", bmc.log)
     write_text(applied, digest + "\n")
-    return started or told
+    return started or fresh or stale
 
 
 def listening(places: set[tuple[str, int]]) -> bool:

@@ -44,6 +44,11 @@ class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
         environ["rack.drop"] = self._drop
         return environ
 
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Say so when the connection ends: a client that asked for it (sushy does) would else use it once more."""
+        ending = [("Connection", "close")] if self.close_connection else []
+        return super().start_response(status, [*headers, *ending], exc_info)
+
     def _drop(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
@@ -59,7 +64,7 @@ def context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or later with the rack's own certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.num_tickets = 0  # a ticket in the socket makes urllib3 take a kept connection for a dropped one
+    made.num_tickets = 0  # clients of ours never resume a session, so tickets would be work for nothing
     made.load_cert_chain(certificate, key)
     return made
 

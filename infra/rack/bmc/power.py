@@ -185,9 +185,11 @@ class ContainerPower:
     def _ended(self, name: str, pid: int = 0) -> None:
         """A server's init ended by itself: after reboot(2) it is switched on again, else it stays off."""
         with self._locks[name]:  # an action that is under way ends first: it may be what ended the process
-            mine = self._watched.pop(name, None) in (pid, None) if pid else True
+            if pid and self._watched.get(name) != pid:
+                return
+            self._watched.pop(name, None)
             found = self._seen.get(name)
-            if not mine or found is None or found.on or self._store.get(self._ids[name])["power"] == "Off":
+            if found is None or found.on or self._store.get(self._ids[name])["power"] == "Off":
                 return
             if found.exit_code != servers.REBOOT_EXIT_CODE:
                 log.info("%s is off: its init ended with code %d", name, found.exit_code)
