@@ -1,22 +1,40 @@
-"""Response time of an endpoint that visits several stations in series."""
+"""Response time of an endpoint that visits several stations in series.
+
+Waits at different stations are taken as independent (exact in product-form networks, Walrand and Varaiya 1980, for
+paths on which requests do not overtake; a good approximation elsewhere). The sum has a Laplace transform in closed
+form, a product over the legs; percentiles come from inverting it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from capacity.queueing.erlang import Floats
 from capacity.queueing.ggc import Wait
 from capacity.queueing.shapes import quantile
 
+Complexes = NDArray[np.complex128]
+
+_TERMS: Final = 15
+_AVERAGED: Final = 11
+_A: Final = 18.4
+"""Discretisation error of the inversion: about exp(-18.4) = 1e-8."""
+_SECANTS: Final = 6
+_SMALL: Final = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A visit to one station: the station's wait (shared by all endpoints), and this endpoint's own service there."""
+    """A visit to one station: the station's wait (shared by all endpoints), and this endpoint's own service there.
+
+    `visits` may be any number >= 0; a fraction scales the cumulants of one visit.
+    """
 
     wait: Wait
     mean_service: ArrayLike
@@ -32,29 +50,101 @@ class Moments(NamedTuple):
 
 
 def network_response_moments(legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Moments:
-    """Mean and variance of the sum over the legs, as if waits at different stations were independent.
+    """Mean and variance of the sum over the legs.
 
-    `overhead`: constant time that no station's CPU explains (network, upstream latency), seconds.
+    `overhead`: constant time that no station's CPU explains (network, upstream latency), seconds. Shapes: broadcast.
     """
     mean = np.asarray(overhead, float)
-    variance = np.zeros(())
+    variance: Floats = np.zeros(())
     for leg in legs:
         p, m, scv = leg.wait
         service, visits = np.asarray(leg.mean_service, float), np.asarray(leg.visits, float)
-        wait_mean = p * m
-        wait_variance = p * m**2 * (1 + scv) - wait_mean**2
-        mean = mean + visits * (wait_mean + service)
-        variance = variance + visits * (wait_variance + np.asarray(leg.cs2, float) * service**2)
+        wait = leg.wait.mean
+        with np.errstate(invalid="ignore"):
+            square = np.where(p > 0, p * m**2 * (1 + scv), 0.0)
+            mean = mean + visits * (wait + service)
+            variance = variance + visits * (square - wait**2 + np.asarray(leg.cs2, float) * service**2)
     return Moments(np.asarray(mean), np.asarray(variance))
 
 
-def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Floats:
-    """The q-quantile of an endpoint's response time, seconds; inf where a station has no steady state."""
+def departure_scv(rho: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0) -> Floats:
+    """scv of the times between departures, for the arrivals at the next station.
+
+    Equation (Q11) of docs/model/queueing.md, Whitt 1983 (queueing network analyzer):
+    1 + (1 - rho^2)(ca2 - 1) + rho^2 (max(cs2, 0.2) - 1) / sqrt(c). Poisson in, exponential service: Poisson out.
+    """
+    busy, servers, arrival, spread = (np.asarray(x, float) for x in (rho, c, ca2, cs2))
+    kept = (1 - busy**2) * (arrival - 1)
+    return np.asarray(1 + kept + busy**2 * (np.maximum(spread, 0.2) - 1) / np.sqrt(servers))
+
+
+def network_response_tail(t: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Floats:
+    """P(response time > t); 1 where a station has no steady state. Services follow gamma laws.
+
+    Equation (Q10), by the Euler algorithm of Abate and Whitt (1995) on (1 - product of transforms) / s.
+    """
     mean, variance = network_response_moments(legs, overhead)
+    finite = np.isfinite(mean) & np.isfinite(variance)
+    moving = np.asarray(t, float) - np.asarray(overhead, float)
+    inside = _invert(np.maximum(moving, _SMALL), legs)
+    return np.where(finite, np.where(moving > 0, np.clip(inside, 0.0, 1.0), 1.0), 1.0)
+
+
+def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Floats:
+    """The q-quantile of an endpoint's response time, seconds; inf where a station has no steady state.
+
+    Starts from a gamma law of the same mean and variance, then secant steps on the logarithm of the tail (Q10).
+    """
     constant = np.asarray(overhead, float)
-    moving = np.maximum(mean - constant, 1e-12)
-    finite = np.isfinite(moving) & np.isfinite(variance)
+    mean, variance = network_response_moments(legs)
+    finite = np.isfinite(mean) & np.isfinite(variance) & (mean > 0)
     with np.errstate(invalid="ignore"):
-        scv = np.where(finite, variance / moving**2, 1.0)
-    body = quantile("gamma", q, np.where(finite, moving, 1.0), scv)
-    return np.where(finite, constant + body, np.inf)
+        scv = np.where(finite, variance / np.where(finite, mean, 1.0) ** 2, 1.0)
+    p = np.asarray(q, float)
+    goal = np.log(np.maximum(1 - p, _SMALL))
+    here = np.maximum(quantile("gamma", p, np.where(finite, mean, 1.0), scv), _SMALL)
+
+    def miss(t: Floats) -> Floats:
+        return np.asarray(np.log(np.clip(_invert(t, legs), _SMALL, 1.0)) - goal)
+
+    there, at_here = here * 1.1, miss(here)
+    for _ in range(_SECANTS):
+        at_there = miss(there)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            step = at_there * (there - here) / (at_there - at_here)
+        move = np.where(np.isfinite(step), np.clip(-step, -0.5 * there, 1.0 * there), 0.0)
+        here, at_here, there = there, at_there, np.maximum(there + move, _SMALL)
+        if np.all(np.abs(move) <= 1e-6 * there):
+            break
+    return np.where(finite, constant + there, np.where(mean == 0, constant, np.inf))
+
+
+def _invert(t: Floats, legs: Sequence[Leg]) -> Floats:
+    """P(sum of legs > t) for t > 0, without overhead."""
+    k = np.arange(_TERMS + _AVERAGED + 1).reshape(-1, *([1] * max(t.ndim, *(_rank(leg) for leg in legs))))
+    s = np.asarray((_A + 2j * np.pi * k) / (2 * t), np.complex128)
+    values = ((1 - np.exp(_log_transform(s, legs))) / s).real
+    signs = np.where(k % 2 == 0, 1.0, -1.0)
+    terms = np.exp(_A / 2) / t * signs * values
+    terms[0] /= 2
+    sums = np.cumsum(terms, axis=0)[_TERMS:]
+    weights = special.binom(_AVERAGED, np.arange(_AVERAGED + 1)) / 2.0**_AVERAGED
+    return np.asarray(np.tensordot(weights, sums, axes=1))
+
+
+def _rank(leg: Leg) -> int:
+    parts = (leg.wait.probability, leg.mean_service, leg.cs2, leg.visits)
+    return max(np.ndim(part) for part in parts)
+
+
+def _log_transform(s: Complexes, legs: Sequence[Leg]) -> Complexes:
+    """Logarithm of E[exp(-s X)] of the sum over the legs."""
+    total: Complexes = np.zeros((), np.complex128)
+    for leg in legs:
+        p, m, scv = leg.wait
+        m = np.where(np.isfinite(m), m, 1.0)
+        waits = np.exp(-np.log1p(s * m * scv) / scv)
+        cs2 = np.maximum(np.asarray(leg.cs2, float), 1e-6)
+        service = np.log1p(s * np.asarray(leg.mean_service, float) * cs2) / cs2
+        total = total + np.asarray(leg.visits, float) * (np.log(1 - p + p * waits) - service)
+    return total

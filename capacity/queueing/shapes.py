@@ -58,6 +58,28 @@ def tail(shape: Shape, t: ArrayLike, mean: ArrayLike, scv: ArrayLike) -> Floats:
     return np.where(time < 0, 1.0, np.where(spread > CONSTANT_SCV, value, np.where(x < 1, 1.0, 0.0)))
 
 
+def partial_mean(shape: Shape, t: ArrayLike, mean: ArrayLike, scv: ArrayLike) -> Floats:
+    """E[min(time, t)], the integral of the tail up to t. Shapes: broadcast of t, mean and scv."""
+    x, centre, spread = np.broadcast_arrays(*(np.asarray(x, float) for x in (t, mean, scv)))
+    floor = np.maximum(spread, CONSTANT_SCV)
+    z = np.maximum(x, 0.0) / centre
+    if shape == "lognormal":
+        sigma = np.sqrt(np.log1p(floor))
+        with np.errstate(divide="ignore"):
+            value = special.ndtr(np.log(z) / sigma - sigma / 2) + z * special.ndtr(-(np.log(z) / sigma + sigma / 2))
+    elif shape == "gamma":
+        value = special.gammainc(1 / floor + 1, z / floor) + z * special.gammaincc(1 / floor, z / floor)
+    else:
+        k, share, rate = erlang_mixture(floor)
+        y = rate * z
+        few = (k - 1) / rate * special.gammainc(k, y) + z * special.gammaincc(k - 1, y)
+        many = k / rate * special.gammainc(k + 1, y) + z * special.gammaincc(k, y)
+        p = balanced_share(floor)
+        mixed = -(np.expm1(-2 * p * z) + np.expm1(-2 * (1 - p) * z)) / 2
+        value = np.where(floor > 1, mixed, share * few + (1 - share) * many)
+    return np.asarray(centre * np.where(spread > CONSTANT_SCV, value, np.minimum(z, 1.0)))
+
+
 def third_moment(shape: Shape, scv: ArrayLike) -> Floats:
     """E[X^3] / E[X]^3 of a time with that scv."""
     s = np.asarray(scv, float)
