@@ -159,14 +159,18 @@ def _carries_nation(headroom: Sequence[Headroom]) -> list[Rule]:
 
 
 def national_headroom(plan: LeasePlan, phase: int, fits: Mapping[str, StationFit]) -> tuple[Headroom, ...]:
-    """Utilisation of the nation's stations at the design rates, with the demands that were measured."""
+    """Utilisation of the nation's stations at the design rates, with the demands that were measured.
+
+    What runs there may cost more CPU a call than what was measured here: the plan's `demand_factor` says by how much.
+    """
     national = plan.deployment(phase, "national")
     calls = calls_per_s(plan, national.class_rates_per_s)
     rows = []
     for station in national.stations:
         if fit := fits.get(station.id):
             busy = sum(calls.get(e, 0.0) * demand[0] / 1e3 for e, demand in fit.demands_ms.items())
-            rows.append(Headroom(station.id, station.servers, station.utilisation, busy / station.servers))
+            used = busy * station.demand_factor / station.servers
+            rows.append(Headroom(station.id, station.servers, station.utilisation, used))
     return tuple(rows)
 
 

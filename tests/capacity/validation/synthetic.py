@@ -72,15 +72,16 @@ def stage(
     ]
     results = [
         EndpointResult(
-            endpoint=name, traffic_class="mobile", count=count, errors=0, mean_ms=20, p50_ms=20, p95_ms=20, p99_ms=20, max_ms=20,
-            histogram=histogram([20.0] * count),
+            endpoint=name, traffic_class="mobile", count=count, errors=0, mean_ms=20, p50_ms=20, p95_ms=20,
+            p99_ms=20, max_ms=20, histogram=histogram([20.0] * count),
         )
         for name, count in counts.items()
     ]  # fmt: skip
     calls = sum(counts.values()) / duration_s
     return StageResult(
         label=f"share {share:g}", warmup=False, held_out=held_out, started=START, duration_s=duration_s, share=share,
-        offered_journeys_per_s=calls, achieved_journeys_per_s=calls, offered_calls_per_s=calls, achieved_calls_per_s=calls,
+        offered_journeys_per_s=calls, achieved_journeys_per_s=calls, offered_calls_per_s=calls,
+        achieved_calls_per_s=calls,
         unsent=0, endpoints=tuple(results), stations=tuple(stations),
     )  # fmt: skip
 
@@ -88,11 +89,12 @@ def stage(
 def evidence(stages: Sequence[StageResult], plan_hash: str = "sha256:plan") -> Evidence:
     """A passed run over these stages."""
     return Evidence(
-        version=1, run="test", kind="load_test", started=START, finished=START + dt.timedelta(minutes=5), plan="national",
-        plan_hash=plan_hash, phase=1, scale="rack", load_factor=0.01, profile="rehearsal", target="https://127.91.4.11:8443",
-        seed=1, machine=Machine(cores=2, memory_gib=8, cpu="test", kernel="test"),
+        version=1, run="test", kind="load_test", started=START, finished=START + dt.timedelta(minutes=5),
+        plan="national", plan_hash=plan_hash, phase=1, scale="rack", load_factor=0.01, profile="rehearsal",
+        target="https://127.91.4.11:8443", seed=1, machine=Machine(cores=2, memory_gib=8, cpu="test", kernel="test"),
         generator=GeneratorHealth(
-            workers=1, lost_workers=0, cpu_seconds=1, lateness_p50_ms=0.1, lateness_p99_ms=1, lateness_max_ms=2, lateness_bound_ms=50
+            workers=1, lost_workers=0, cpu_seconds=1, lateness_p50_ms=0.1, lateness_p99_ms=1, lateness_max_ms=2,
+            lateness_bound_ms=50,
         ),
         stages=tuple(stages), verdict="passed", reasons=(),
         thresholds=(ThresholdResult(rule="p(95) < 800 ms", value=20, unit="ms", passed=True),),
