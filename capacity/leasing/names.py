@@ -8,7 +8,9 @@ change none. A name is given once; with `reuse` a released index may serve a lat
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,10 +106,10 @@ def _write(
     for key in keys:
         offer = offers[int(book.orders.offer[key[0]])]
         start = needs.month(int(book.orders.start[key[0]]))
-        stem = f"{site}-{role}-{offer.sku}-{offer.vendor}-{start:%Y%m}-{offer.months}m"
+        stem = f"{site}-{role}-{_slug(offer.sku)}-{_slug(offer.vendor)}-{start:%Y%m}-{offer.months}m"
         taken[stem] += 1
         ids[key] = stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"
-    lines = [_line(site, role, offers, book, key, ids, [names[id(h)] for h in members[key]]) for key in keys]
+    lines = [_line(site, role, needs, offers, book, key, ids, [names[id(h)] for h in members[key]]) for key in keys]
     servers = []
     for holding in holdings:
         held = holding.orders
@@ -131,6 +133,7 @@ def _write(
 def _line(
     site: str,
     role: str,
+    needs: Needs,
     offers: Offers,
     book: Catalogue,
     key: tuple[int, tuple[int, ...]],
@@ -139,7 +142,9 @@ def _line(
 ) -> Line:
     order, path = key
     offer = offers[int(book.orders.offer[order])]
-    stay = int(book.orders.stay[order])
+    start, stay = int(book.orders.start[order]), int(book.orders.stay[order])
+    before = offers[int(book.orders.offer[path[-1]])] if path else None
+    ahead = before.notice_days if before else offer.lead_time_days
     return Line(
         id=ids[key],
         sku=offer.sku,
@@ -147,7 +152,7 @@ def _line(
         role=role,
         site=site,
         quantity=len(servers),
-        start=int(book.orders.start[order]),
+        start=start,
         months=stay,
         term=offer.months,
         monthly_rent_idr=offer.monthly_rent_idr,
@@ -155,8 +160,14 @@ def _line(
         early_return_idr=early_return_idr(offer.early_return_fee, offer.monthly_rent_idr, offer.months - stay),
         renews=ids[path[-1], path[:-1]] if path else None,
         quotation=offer.quotation,
+        order_by=needs.month(start) - dt.timedelta(days=ahead),
+        notice_by=needs.month(start + stay) - dt.timedelta(days=offer.notice_days),
         servers=tuple(servers),
     )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def early_return_idr(fee: float | None, monthly_rent_idr: int, months_given_back: int) -> int:

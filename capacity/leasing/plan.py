@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,11 @@ from capacity.leasing.problem import FloatArray, IntArray
 @dataclass(frozen=True)
 class Line:
     """One contract line. `start` is a month index, `months` the months kept, `term` the months contracted
-    (they differ only when servers go back early, against `early_return_idr` a server)."""
+    (they differ only when servers go back early, against `early_return_idr` a server).
+
+    `order_by`: last day to order, by the vendor's lead time (a renewal: the last day of notice of what it renews).
+    `notice_by`: last day to give or renew notice before the line ends. `setup_idr` is 0 in a renewal.
+    """
 
     id: str
     sku: str
@@ -27,6 +32,8 @@ class Line:
     early_return_idr: int
     renews: str | None
     quotation: str | None
+    order_by: dt.date
+    notice_by: dt.date
     servers: tuple[str, ...]
 
     @property
@@ -77,10 +84,10 @@ class Money:
 
 @dataclass(frozen=True)
 class ShadowPrices:
-    """What one more unit would cost or save, from the LP relaxation.
+    """What one more unit would cost or save, from the linear relaxation at the best multipliers.
 
-    `need[i, r, t, q]`: rupiah with tax for one more unit of resource q. `ceiling`: year → rupiah saved for each rupiah
-    more. `vendor`: vendor → rupiah saved for each percentage point more.
+    `need[i, r, t]`: rupiah with tax for one per cent more need in that pool and month. `ceiling`: year → rupiah saved
+    for each rupiah more. `vendor`: vendor → rupiah saved for each percentage point more. Zero where nothing binds.
     """
 
     need: FloatArray
@@ -94,7 +101,8 @@ class LeaseCover:
 
     `active[i, r, m, t]`: servers of model m (`models[m]` = SKU and vendor) at site i in role r in month t.
     `lp_bound_idr`: optimum of the LP relaxation; `bound_idr`: the best proven lower bound; `gap` =
-    (total - bound) / total. `lp_rounded_idr`: cost of the plan that rounding the LP gives (None when it breaks a rule).
+    (total - bound) / total. `lp_rounded_idr`: cost of the plan that rounding the LP gives (None when it breaks a
+    rule); the plan is never dearer. `method` says in words how it was found.
     """
 
     lines: tuple[Line, ...]

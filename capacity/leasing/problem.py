@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,10 @@ class Needs:
     `amount[s, i, r, t, q]`: units of resource q that site i needs in role r in month t under scenario s, with nothing
     lost. `spare[i, r]`: k of N+k, servers that may be lost while `amount` still stands. `minimum[i, r, t]`: servers
     at least (a quorum), whatever the amount. `probability[s]` sums to one.
+
+    `counts` replaces `amount` for roles whose load does not divide over servers, or whose size follows from queueing:
+    (role, SKU) → (scenarios, sites, months) servers of that SKU that carry the load alone, nothing lost. A role is
+    counted as soon as one of its SKUs is named; a SKU without an entry cannot serve it.
     """
 
     start: dt.date
@@ -37,16 +41,17 @@ class Needs:
     spare: IntArray
     minimum: IntArray
     probability: FloatArray = field(default_factory=lambda: np.ones(1))
+    counts: Mapping[tuple[str, str], IntArray] = field(default_factory=dict)
+
+    @property
+    def counted_roles(self) -> frozenset[str]:
+        """Roles whose need is given by server counts."""
+        return frozenset(role for role, _ in self.counts)
 
     @property
     def months(self) -> int:
         """Length of the horizon."""
         return int(self.amount.shape[3])
-
-    @property
-    def worst(self) -> FloatArray:
-        """(sites, roles, months, resources): the largest amount over the scenarios."""
-        return np.asarray(self.amount.max(axis=0), dtype=np.float64)
 
     def month(self, index: int) -> dt.date:
         """First day of month `index`."""
@@ -75,8 +80,9 @@ class Offer:
     """One line of a price book: a SKU of a vendor for a term, at a price a server.
 
     `capacity`: resource → units a server carries. `lot_size`: an order (one SKU, vendor, term, site, role and month)
-    is a multiple of it. `early_return_fee`: share of the rent of the months given back that stays due; None when the
-    vendor takes nothing back early. `setup_idr` is due once when a server is new, not when its lease is renewed.
+    is a multiple of it, the same for all terms of a SKU and vendor. `early_return_fee`: share of the rent of the
+    months given back that stays due; None when the vendor takes nothing back early. `setup_idr` is due once when a
+    server is new, not when its lease is renewed.
     """
 
     sku: str
@@ -89,6 +95,7 @@ class Offer:
     sites: frozenset[str] | None = None
     lot_size: int = 1
     lead_time_days: int = 0
+    notice_days: int = 30
     early_return_fee: float | None = None
     quotation: str | None = None
 
@@ -102,15 +109,14 @@ class Rules:
 
     `earliest_order`: no line starts before it plus the offer's lead time (None: no bound). `ceilings_idr`: calendar
     year → most that may be paid in it, with tax. `vendor_share`: vendor (or `*` for every vendor) → largest share of
-    the whole commitment before tax. `skus_per_group`: how many different (SKU, vendor) pairs one role at one site may
-    mix (1: a homogeneous pool, solved exactly as an LP). `reuse_indexes`: a released name may serve a later server.
+    the whole commitment before tax. `mix`: how many (SKU, vendor) pairs one role at one site may hold over the horizon;
+    with `one` a pool is homogeneous and its LP exact. `reuse_indexes`: a released name may serve a later server.
     """
 
     earliest_order: dt.date | None = None
     ceilings_idr: Mapping[int, int] = field(default_factory=dict)
     vendor_share: Mapping[str, float] = field(default_factory=dict)
-    skus_per_group: int = 1
-    notice_days: int = 30
+    mix: Literal["one", "two", "any"] = "one"
     reuse_indexes: bool = False
     vat: Vat = field(default_factory=load_vat)
 
@@ -155,8 +161,6 @@ def check(needs: Needs, offers: Offers, rules: Rules) -> None:
             fault(f"rules.vendor_share.{vendor}", share, "is no share", "Use a number above 0 and up to 1.")
         if vendor != "*" and vendor not in {offer.vendor for offer in offers}:
             fault(f"rules.vendor_share.{vendor}", vendor, "no offer is of this vendor", "Correct the vendor's name.")
-    if rules.skus_per_group < 1:
-        fault("rules.skus_per_group", rules.skus_per_group, "allows no SKU at all", "Use 1 or more.")
     if faults:
         raise BadInput(faults)
 
@@ -173,6 +177,12 @@ def _check_needs(needs: Needs, fault: Any) -> None:
         fault("needs.amount", "", "holds a negative or infinite need", "Correct the need.")
     if needs.spare.min(initial=0) < 0 or needs.minimum.min(initial=0) < 0:
         fault("needs.spare, needs.minimum", "", "holds a negative count", "Correct the count.")
+    for (role, sku), counts in needs.counts.items():
+        where = f"needs.counts.{role}.{sku}"
+        if role not in needs.roles:
+            fault(where, role, "is no role of the needs", f"Use {', '.join(needs.roles)}.")
+        if counts.shape != (shape[0], shape[1], shape[3]) or counts.min(initial=0) < 0:
+            fault(where, counts.shape, "is no table of scenarios, sites, months", "Give counts of 0 or more.")
     if abs(float(needs.probability.sum()) - 1) > 1e-9 or needs.probability.min(initial=0) < 0:
         fault("needs.probability", needs.probability, "is no distribution", "Make the probabilities sum to 1.")
 
@@ -197,5 +207,10 @@ def _check_offers(offers: Offers, needs: Needs, fault: Any) -> None:
         if unknown := sorted(offer.roles - set(needs.roles)):
             fault(where, unknown, "is offered for roles that have no needs", f"Use {', '.join(needs.roles)}.")
         twin = pairs.setdefault((offer.sku, offer.vendor), offer)
-        if (twin.capacity, twin.roles, twin.sites) != (offer.capacity, offer.roles, offer.sites):
-            fault(where, "", "capacity, roles or sites differ between the terms of one SKU", "Make them the same.")
+        if _terms_share(twin) != _terms_share(offer):
+            problem = "capacity, roles, sites, lot size or setup differ between the terms of one SKU and vendor"
+            fault(where, "", problem, "Make them the same.")
+
+
+def _terms_share(offer: Offer) -> tuple[Any, ...]:
+    return dict(offer.capacity), offer.roles, offer.sites, offer.lot_size, offer.setup_idr

@@ -31,21 +31,22 @@ class Program:
 
 @dataclass(frozen=True)
 class Solution:
-    """`bound`: proven lower bound of the objective. `row_dual`: change of the optimum per unit of each row's bound."""
+    """`bound`: proven lower bound of the objective. `row_dual`: change of the optimum per unit of each row's bound.
+    `earlier`: the whole-number solutions that `x` improved on."""
 
     status: Literal["optimal", "feasible", "infeasible", "nothing found"]
     x: FloatArray
     objective: float
     bound: float
     row_dual: FloatArray
+    earlier: tuple[FloatArray, ...] = ()
 
 
-def solve(
-    program: Program, gap: float = 0.0, seconds: float = INFINITY, start: FloatArray | None = None, relax: bool = False
-) -> Solution:
+def solve(program: Program, gap: float = 0.0, seconds: float = INFINITY, relax: bool = False) -> Solution:
     """Solve with HiGHS (https://highs.dev): simplex for an LP (or with `relax`), branch and cut otherwise.
 
-    `start` is a plan to improve on: an integer program never returns a worse one. Raises StepFailed when HiGHS fails.
+    Raises StepFailed when HiGHS fails. No start is handed over: HiGHS 1.16 may then report a wrong optimum (its
+    presolve maps the given solution to a false objective); callers compare with the plan they know instead.
     """
     integral = bool(program.whole.any()) and not relax
     highs = getattr(highspy, "_Highs")()  # noqa: B009 - the binding without the banner that highspy.Highs prints
@@ -54,32 +55,36 @@ def solve(
     highs.setOptionValue("random_seed", 1)
     if integral:
         highs.setOptionValue("mip_rel_gap", gap)
+        highs.setOptionValue("mip_improving_solution_save", True)
+    else:
+        highs.setOptionValue("presolve", "off")  # on covering LPs presolve takes nine times what simplex does
     if np.isfinite(seconds):
         highs.setOptionValue("time_limit", max(0.05, seconds))
-    highs.passModel(_highs_lp(program, integral))
-    if start is not None and integral:
-        known = highspy.HighsSolution()
-        known.col_value = list(start)
-        highs.setSolution(known)
+    _pass(highs, program, integral)
     if highs.run() == highspy.HighsStatus.kError:
         raise StepFailed("the optimiser HiGHS failed", "Report the plan that leads to this; no plan was written.")
     return _solution(highs, program, integral)
 
 
-def _highs_lp(program: Program, integral: bool) -> highspy.HighsLp:
-    columns = program.matrix.tocsc()
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = len(program.cost), len(program.low)
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
-    lp.row_lower_, lp.row_upper_ = program.low, program.high
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = columns.indptr
-    lp.a_matrix_.index_ = columns.indices
-    lp.a_matrix_.value_ = columns.data
-    if integral:
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(whole)] for whole in program.whole]
-    return lp
+def _pass(highs: Any, program: Program, integral: bool) -> None:
+    matrix = program.matrix
+    shape = (len(program.cost), len(program.low), matrix.nnz)
+    by_row, least, no_offset = int(highspy.MatrixFormat.kRowwise), int(highspy.ObjSense.kMinimize), 0.0
+    highs.passModel(
+        *shape,
+        by_row,
+        least,
+        no_offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.low,
+        program.high,
+        matrix.indptr[:-1].astype(np.int32) if matrix.nnz else np.zeros(len(program.low), dtype=np.int32),
+        matrix.indices.astype(np.int32),
+        matrix.data,
+        (program.whole if integral else np.zeros(len(program.cost))).astype(np.int32),
+    )
 
 
 def _solution(highs: Any, program: Program, integral: bool) -> Solution:
@@ -103,4 +108,5 @@ def _solution(highs: Any, program: Program, integral: bool) -> Solution:
         info.objective_function_value,
         bound,
         dual,
+        tuple(np.asarray(known.col_value) for known in highs.getSavedMipSolutions()) if integral else (),
     )

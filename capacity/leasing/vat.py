@@ -1,4 +1,4 @@
-"""Value added tax (PPN) by the date of payment, from the dated rules in `vat.csv`."""
+"""Value added tax (PPN) by the date of payment, from the dated rules in `capacity/data/taxes.csv`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from capacity.documents import read_csv, shown
+from capacity.documents import REPOSITORY, read_csv, shown
 from capacity.faults import BadInput, Fault
 
-VAT_RULES = Path(__file__).with_name("vat.csv")
-_COLUMNS = ("from", "rate_percent", "base_numerator", "base_denominator", "rule", "source_title", "source_url")
+VAT_RULES = REPOSITORY / "capacity" / "data" / "taxes.csv"
+_COLUMNS = ("tax", "start", "rate", "base_share", "source", "source_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,6 @@ class VatRate:
 
     since: dt.date
     rate: Fraction
-    rule: str
     source: str
 
 
@@ -47,25 +46,29 @@ class Vat:
         return int((2 * exact + 1) // 2)
 
 
-def load_vat(path: Path = VAT_RULES) -> Vat:
-    """The dated rates of `path` (columns: from, rate_percent, base_numerator, base_denominator, …). Raises BadInput."""
+def load_vat(path: Path = VAT_RULES, tax: str = "ppn") -> Vat:
+    """The dated rates of `tax` in `path` (columns: tax, start, rate, base_share, source, …). Raises BadInput.
+
+    `base_share` is the part of the price that is taxed; a decimal there stands for the nearest simple fraction (11/12).
+    """
     rates: list[VatRate] = []
     faults: list[Fault] = []
     for number, row in enumerate(read_csv(path, _COLUMNS), start=2):
+        if row["tax"] != tax:
+            continue
         try:
-            base = Fraction(int(row["base_numerator"]), int(row["base_denominator"]))
-            rate = Fraction(row["rate_percent"]) / 100 * base
-            since = dt.date.fromisoformat(row["from"])
+            rate = Fraction(row["rate"]) * Fraction(row["base_share"]).limit_denominator(1000)
+            since = dt.date.fromisoformat(row["start"])
         except (ValueError, ZeroDivisionError) as error:
             faults.append(Fault(shown(path), f"row {number}", str(row), f"not a rate: {error}", "Mend the row."))
             continue
         if not 0 <= rate < 1:
-            faults.append(
-                Fault(shown(path), f"row {number}", row["rate_percent"], "rate outside 0–100 %", "Mend the rate.")
-            )
-        rates.append(VatRate(since, rate, row["rule"], f"{row['source_title']} <{row['source_url']}>"))
+            faults.append(Fault(shown(path), f"row {number}", row["rate"], "rate outside 0–100 %", "Mend the rate."))
+        rates.append(VatRate(since, rate, f"{row['source']} <{row['source_url']}>"))
     if len({rate.since for rate in rates}) != len(rates):
-        faults.append(Fault(shown(path), "from", "", "two rates start on one day", "Keep one of them."))
+        faults.append(Fault(shown(path), "start", "", "two rates start on one day", "Keep one of them."))
+    if not rates and not faults:
+        faults.append(Fault(shown(path), "tax", "", f"has no row of tax {tax!r}", "Add its rates."))
     if faults:
         raise BadInput(faults)
     return Vat(tuple(sorted(rates, key=lambda rate: rate.since)))

@@ -1,0 +1,242 @@
+"""All pools together under the rules that couple them.
+
+Dantzig & Wolfe (1960): a master program mixes known plans of the pools so that the coupling rows hold; its duals are
+multipliers; under the prices that they stand for each pool is planned alone, which gives new plans and, by Lagrange
+(Geoffrion 1974), a lower bound for the whole: sum of the pools' bounds - multipliers x limits (formula (13)). Whole
+plans are then chosen one a pool, from all that were met, by a small integer program; while a rule stays broken, its
+multiplier rises.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+
+from capacity.leasing.coupling import Coupling
+from capacity.leasing.integer import PoolPlan
+from capacity.leasing.lifetimes import lifetimes
+from capacity.leasing.orders import Catalogue
+from capacity.leasing.pricing import PoolAnswer, PoolSearch
+from capacity.leasing.problem import Effort, FloatArray
+from capacity.leasing.solver import INFINITY, Program, solve
+
+SLACK = 1e-6
+ROUNDS = 8
+FIRST_PENALTY = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One plan a pool, what they exceed of each coupling row, and the bounds (million rupiah).
+
+    `rounded`: total of the best rounded LP that keeps the rules. `multiplier` and `answers` are those of the best
+    bound.
+    """
+
+    plans: tuple[PoolPlan, ...]
+    over: FloatArray
+    bound: float
+    lp_bound: float
+    rounded: float | None
+    multiplier: FloatArray
+    answers: tuple[PoolAnswer, ...]
+
+    @property
+    def total(self) -> float:
+        """Million rupiah with tax."""
+        return sum(plan.total for plan in self.plans)
+
+    @property
+    def gap(self) -> float:
+        """(total - bound) / total."""
+        return max(0.0, 1.0 - self.bound / self.total) if self.total > 0 else 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the plans keep every coupling rule."""
+        return bool(self.over.max(initial=0) <= SLACK)
+
+
+@dataclass
+class Master:
+    """State of the search: plans known of each pool, columns seen, the best bound and its multipliers."""
+
+    searches: tuple[PoolSearch, ...]
+    book: Catalogue
+    rules: Coupling
+    effort: Effort
+    plans: list[list[PoolPlan]] = field(default_factory=list)
+    fractions: list[list[PoolPlan]] = field(default_factory=list)
+    factor: list[float] = field(default_factory=list)
+    bound: float = -INFINITY
+    lp_bound: float = -INFINITY
+    multiplier: FloatArray = field(default_factory=lambda: np.zeros(0))
+    answers: tuple[PoolAnswer, ...] = ()
+    best: tuple[FloatArray, tuple[PoolAnswer, ...]] = (np.zeros(0), ())
+    rounded: float = INFINITY
+
+    def solve(self) -> Outcome:
+        """The best plan found until the gap is `effort.gap` or `effort.seconds` are over."""
+        started = time.monotonic()
+        deadline = started + self.effort.seconds
+        self.plans = [[] for _ in self.searches]
+        self.fractions = [[] for _ in self.searches]
+        self.multiplier = np.zeros(len(self.rules))
+        self._price(self.multiplier, deadline, search=False)
+        self._multipliers(started + 0.3 * self.effort.seconds)
+        for _ in range(ROUNDS):
+            outcome = self._choose()
+            left = deadline - time.monotonic()
+            if self._good(outcome) or left <= 0:
+                break
+            self._price(self.multiplier, time.monotonic() + 0.6 * left, search=True)
+            if not len(self.rules):
+                break
+            outcome = self._choose()
+            broken = outcome.over > SLACK
+            if broken.any():
+                raised = np.where(broken, np.maximum(2 * self.multiplier, FIRST_PENALTY), self.multiplier)
+                raised = np.minimum(raised, self.rules.penalty)
+                if (raised == self.multiplier).all():
+                    break
+                self.multiplier = raised
+            elif not self._good(outcome):
+                self._multipliers(time.monotonic() + 0.3 * (deadline - time.monotonic()))
+        return self._choose()
+
+    def _good(self, outcome: Outcome) -> bool:
+        return outcome.gap <= self.effort.gap and outcome.kept
+
+    def _price(self, multiplier: FloatArray, deadline: float, search: bool) -> float:
+        """Plan every pool under the prices of `multiplier`; keep the plans and the bound. Returns the Lagrangian of
+        the tight relaxations, scaled to what whole plans cost."""
+        prices, multiplier = self.rules.prices(multiplier)
+        columns = lifetimes(self.book, prices)
+        allowed = self._allowed()
+        known = [tuple(plans) for plans in self.plans] if search else [()] * len(self.plans)
+
+        def one(n: int) -> PoolAnswer:
+            found = self.searches[n].answer(columns, prices, known[n], allowed[n], deadline, search)
+            assert found is not None, "pools that nothing can carry are refused before"
+            return found
+
+        largest_first = sorted(range(len(self.searches)), key=lambda n: -allowed[n])
+        with ThreadPoolExecutor(_threads()) as threads:
+            found = dict(zip(largest_first, threads.map(one, largest_first), strict=True))
+        answers = tuple(found[n] for n in range(len(self.searches)))
+        for n, answer in enumerate(answers):
+            self._keep(n, [answer.plan, answer.rounded, *answer.others])
+            if all(np.abs(answer.fraction.paid - known.paid).max() > 1e-6 for known in self.fractions[n]):
+                self.fractions[n].append(answer.fraction)
+        if search or not self.answers:
+            part = 1.0 if search else 0.3
+            self.factor = [1 + part * max(0.0, a.price / max(a.tight.objective, 1e-9) - 1) for a in answers]
+        paid = float(multiplier @ self.rules.limit)
+        bound = sum(answer.bound for answer in answers) - paid
+        self.lp_bound = max(self.lp_bound, sum(answer.lp_bound for answer in answers) - paid)
+        if bound > self.bound:
+            self.bound, self.best = bound, (multiplier, answers)
+        rounded = [answer.rounded for answer in answers]
+        if self._over(rounded).max(initial=0) <= SLACK:
+            self.rounded = min(self.rounded, sum(plan.total for plan in rounded))
+        self.answers = answers
+        return float(sum(f * a.tight.objective for f, a in zip(self.factor, answers, strict=True))) - paid
+
+    def _allowed(self) -> list[float]:
+        """How far from its optimum each pool's plan may stay: half in proportion to its size, half in equal parts."""
+        if not self.answers:
+            return [0.0] * len(self.searches)
+        bounds = [answer.bound for answer in self.answers]
+        equal = sum(bounds) / len(bounds)
+        return [0.6 * self.effort.gap * (0.5 * bound + 0.5 * equal) for bound in bounds]
+
+    def _keep(self, n: int, plans: Iterable[PoolPlan]) -> None:
+        for plan in plans:
+            if all(plan.lots != known.lots for known in self.plans[n]):
+                self.plans[n].append(plan)
+
+    def _multipliers(self, deadline: float) -> None:
+        """Improve the multipliers: a master LP over the pools' tight relaxations, scaled to what whole plans cost.
+
+        Relaxations answer smoothly to prices, where whole plans jump. Duals are smoothed towards the last ones
+        (Wentges 1997). The penalty on broken rows starts low and rises only while they stay broken, so that first
+        duals are no wild guesses.
+        """
+        scale, best, center = FIRST_PENALTY, -INFINITY, self.multiplier
+        while len(self.rules) and time.monotonic() < deadline:
+            penalty = np.minimum(self.rules.penalty, scale)
+            value, dual, broken = self._master_lp(penalty)
+            target = 0.1 * self.effort.gap * value
+            if value - best > target:
+                known = sum(len(found) for found in self.fractions)
+                for multiplier in (0.5 * center + 0.5 * dual, dual):
+                    reached = self._price(multiplier, deadline, search=False)
+                    if reached > best:
+                        best, center = reached, multiplier
+                    if sum(len(found) for found in self.fractions) > known:
+                        break
+                else:
+                    best = INFINITY
+            elif broken and not (penalty >= self.rules.penalty).all():
+                scale, best = scale * 4, -INFINITY
+            else:
+                break
+        self.multiplier = center
+
+    def _program(
+        self, plans: list[list[PoolPlan]], factor: list[float], penalty: FloatArray
+    ) -> tuple[Program, list[tuple[int, int]]]:
+        """Choose from `plans` (times `factor`), one a pool (as far as whole), with slack on the rows at `penalty`."""
+        keys = [(n, k) for n, known in enumerate(plans) for k in range(len(known))]
+        cost = np.array([factor[n] * plans[n][k].total for n, k in keys])
+        pools, rows = len(self.searches), len(self.rules)
+        use = np.array([factor[n] * self.rules.use(plans[n][k]) for n, k in keys]).reshape(len(keys), rows).T
+        one_a_pool = sp.csr_array(
+            (np.ones(len(keys)), ([n for n, _ in keys], range(len(keys)))), shape=(pools, len(keys))
+        )
+        matrix = sp.vstack(
+            [
+                sp.hstack([one_a_pool, sp.csr_array((pools, rows))], format="csr"),
+                sp.hstack([sp.csr_array(use), -sp.eye_array(rows, format="csr")], format="csr"),
+            ],
+            format="csr",
+        )
+        program = Program(
+            np.concatenate([cost, penalty]),
+            matrix,
+            np.concatenate([np.ones(pools), np.full(rows, -INFINITY)]),
+            np.concatenate([np.ones(pools), self.rules.limit]),
+            np.zeros(len(keys) + rows),
+            np.concatenate([np.ones(len(keys)), np.full(rows, INFINITY)]),
+            np.concatenate([np.ones(len(keys), bool), np.zeros(rows, bool)]),
+        )
+        return program, keys
+
+    def _master_lp(self, penalty: FloatArray) -> tuple[float, FloatArray, bool]:
+        """The optimum over the relaxations, its multipliers, and whether a coupling row stays broken."""
+        program, keys = self._program(self.fractions, self.factor, penalty)
+        found = solve(program, relax=True)
+        broken = bool(found.x[len(keys) :].max(initial=0) > SLACK)
+        return found.objective, np.maximum(0.0, -found.row_dual[len(self.searches) :]), broken
+
+    def _choose(self) -> Outcome:
+        """The best choice of one known plan a pool."""
+        program, keys = self._program(self.plans, [1.0] * len(self.plans), self.rules.penalty)
+        found = solve(program, gap=1e-6, seconds=5.0)
+        plans = tuple(self.plans[n][k] for (n, k), x in zip(keys, found.x[: len(keys)], strict=True) if x > 0.5)
+        rounded = self.rounded if np.isfinite(self.rounded) else None
+        return Outcome(plans, self._over(plans), self.bound, self.lp_bound, rounded, *self.best)
+
+    def _over(self, plans: Iterable[PoolPlan]) -> FloatArray:
+        used = sum((self.rules.use(plan) for plan in plans), np.zeros(len(self.rules)))
+        return np.maximum(0.0, used - self.rules.limit)
+
+
+def _threads() -> int:
+    return max(1, min(4, len(os.sched_getaffinity(0))))
