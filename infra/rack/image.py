@@ -94,7 +94,7 @@ def _present(tag: str) -> bool:
 
 def _digest(sources: tuple[Source, ...], settings: str) -> str:
     total = hashlib.sha256()
-    for word in (*BASE_PACKAGES, "", *MASKED_UNITS, "", codename(), settings, *(s.stanza() for s in sources)):
+    for word in (*_recipe(settings, "OVERLAY"), codename(), settings, *(s.stanza() for s in sources)):
         total.update(f"{word}\n".encode())
     for path in sorted(p for p in ROOTFS.rglob("*") if p.is_file()):
         total.update(f"{path.relative_to(ROOTFS)}\0{path.stat().st_mode & 0o111:o}\0".encode() + path.read_bytes())
@@ -114,23 +114,11 @@ def _build(archive: Path, apt_proxy: str) -> None:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)  # whatever the umask was
         mirror = Path(folder, "build.sources")
         write(mirror, "\n".join(s.stanza() for s in sources))
-        hooks = [
-            'rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/etc/ssh/ssh_host_*',
-            f"sync-in {overlay} /",
-            'chroot "$1" systemctl mask ' + " ".join(MASKED_UNITS),
-            'truncate --size=0 "$1"/etc/machine-id',
-        ]
-        options = [f"--aptopt={line}" for line in settings.splitlines()]
         try:
             run(
                 "mmdebstrap",
-                "--variant=minbase",
-                f"--include={','.join(BASE_PACKAGES)}",
+                *_recipe(settings, str(overlay)),
                 f'--aptopt=Acquire::http::Proxy "{apt_proxy}"',
-                '--aptopt=APT::Install-Recommends "false"',
-                *options,
-                *[f"--dpkgopt={line}" for line in _dpkg_options()],
-                *[f"--customize-hook={hook}" for hook in hooks],
                 codename(),
                 part,
                 mirror,
@@ -143,6 +131,29 @@ def _build(archive: Path, apt_proxy: str) -> None:
                 failure.message, "check that `apt-get update` works on this machine, then run it again"
             ) from None
         part.rename(archive)
+
+
+def _recipe(settings: str, overlay: str) -> list[str]:
+    """The builder's options, all but those that differ from one build to the next."""
+    hooks = [
+        # The build's own settings (its proxy, its sources) are no use to a server.
+        'rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/etc/ssh/ssh_host_*',
+        'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
+        f"sync-in {overlay} /",
+        'chroot "$1" systemctl mask ' + " ".join(MASKED_UNITS),
+        'truncate --size=0 "$1"/etc/machine-id',
+    ]
+    return [
+        "--variant=minbase",
+        # Package lists stay, as of the build: the first install needs no update, and a playbook's cache_valid_time
+        # sees their true age.
+        "--skip=cleanup/apt/lists",
+        f"--include={','.join(BASE_PACKAGES)}",
+        '--aptopt=APT::Install-Recommends "false"',
+        *[f"--aptopt={line}" for line in settings.splitlines()],
+        *[f"--dpkgopt={line}" for line in _dpkg_options()],
+        *[f"--customize-hook={hook}" for hook in hooks],
+    ]
 
 
 def _dpkg_options() -> list[str]:
