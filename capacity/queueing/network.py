@@ -25,7 +25,7 @@ _TERMS: Final = 15
 _AVERAGED: Final = 11
 _A: Final = 18.4
 """Discretisation error of the inversion: about exp(-18.4) = 1e-8."""
-_SECANTS: Final = 6
+_STEPS: Final = 40
 _SMALL: Final = 1e-9
 
 
@@ -33,7 +33,7 @@ _SMALL: Final = 1e-9
 class Leg:
     """A visit to one station: the station's wait (shared by all endpoints), and this endpoint's own service there.
 
-    `visits` may be any number >= 0; a fraction scales the cumulants of one visit.
+    `visits` may be any number >= 0; 2.3 visits are two and a third with probability 0.3.
     """
 
     wait: Wait
@@ -62,15 +62,18 @@ def network_response_moments(legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> 
         wait = leg.wait.mean
         with np.errstate(invalid="ignore"):
             square = np.where(p > 0, p * m**2 * (1 + scv), 0.0)
-            mean = mean + visits * (wait + service)
-            variance = variance + visits * (square - wait**2 + np.asarray(leg.cs2, float) * service**2)
+            one = wait + service
+            spread = square - wait**2 + np.asarray(leg.cs2, float) * service**2
+            chance = visits - np.floor(visits)
+            mean = mean + visits * one
+            variance = variance + visits * spread + chance * (1 - chance) * one**2
     return Moments(np.asarray(mean), np.asarray(variance))
 
 
 def departure_scv(rho: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0) -> Floats:
     """scv of the times between departures, for the arrivals at the next station.
 
-    Equation (Q11) of docs/model/queueing.md, Whitt 1983 (queueing network analyzer):
+    Equation (Q17), Whitt 1983 (queueing network analyzer):
     1 + (1 - rho^2)(ca2 - 1) + rho^2 (max(cs2, 0.2) - 1) / sqrt(c). Poisson in, exponential service: Poisson out.
     """
     busy, servers, arrival, spread = (np.asarray(x, float) for x in (rho, c, ca2, cs2))
@@ -93,35 +96,40 @@ def network_response_tail(t: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike
 def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Floats:
     """The q-quantile of an endpoint's response time, seconds; inf where a station has no steady state.
 
-    Starts from a gamma law of the same mean and variance, then secant steps on the logarithm of the tail (Q10).
+    Secant steps on the logarithm of the tail (Q10) from a gamma law of the same mean and variance, kept inside a
+    bracket whose upper end is Cantelli's inequality.
     """
     constant = np.asarray(overhead, float)
     mean, variance = network_response_moments(legs)
     finite = np.isfinite(mean) & np.isfinite(variance) & (mean > 0)
-    with np.errstate(invalid="ignore"):
-        scv = np.where(finite, variance / np.where(finite, mean, 1.0) ** 2, 1.0)
+    centre, square = np.where(finite, mean, 1.0), np.where(finite, variance, 1.0)
     p = np.asarray(q, float)
     goal = np.log(np.maximum(1 - p, _SMALL))
-    here = np.maximum(quantile("gamma", p, np.where(finite, mean, 1.0), scv), _SMALL)
 
     def miss(t: Floats) -> Floats:
         return np.asarray(np.log(np.clip(_invert(t, legs), _SMALL, 1.0)) - goal)
 
-    there, at_here = here * 1.1, miss(here)
-    for _ in range(_SECANTS):
-        at_there = miss(there)
+    low = np.asarray(_SMALL * centre)
+    high = centre + np.sqrt(square * p / (1 - p))
+    before = np.clip(quantile("gamma", p, centre, square / centre**2), low, high)
+    here = np.clip(1.1 * before, low, high)
+    missed = miss(before)
+    for _ in range(_STEPS):
+        missing = miss(here)
+        low, high = np.where(missing > 0, here, low), np.where(missing > 0, high, here)
         with np.errstate(invalid="ignore", divide="ignore"):
-            step = at_there * (there - here) / (at_there - at_here)
-        move = np.where(np.isfinite(step), np.clip(-step, -0.5 * there, 1.0 * there), 0.0)
-        here, at_here, there = there, at_there, np.maximum(there + move, _SMALL)
-        if np.all(np.abs(move) <= 1e-6 * there):
+            guess = here - missing * (here - before) / (missing - missed)
+        inside = (low < guess) & (guess < high)
+        before, missed, here = here, missing, np.where(inside, guess, (low + high) / 2)
+        if np.all(np.abs(here - before) <= 1e-6 * here):
             break
-    return np.where(finite, constant + there, np.where(mean == 0, constant, np.inf))
+    return np.where(finite, constant + here, np.where(mean == 0, constant, np.inf))
 
 
 def _invert(t: Floats, legs: Sequence[Leg]) -> Floats:
     """P(sum of legs > t) for t > 0, without overhead."""
-    k = np.arange(_TERMS + _AVERAGED + 1).reshape(-1, *([1] * max(t.ndim, *(_rank(leg) for leg in legs))))
+    rank = max([t.ndim, *(_rank(leg) for leg in legs)])
+    k = np.arange(_TERMS + _AVERAGED + 1).reshape(-1, *([1] * rank))
     s = np.asarray((_A + 2j * np.pi * k) / (2 * t), np.complex128)
     values = ((1 - np.exp(_log_transform(s, legs))) / s).real
     signs = np.where(k % 2 == 0, 1.0, -1.0)
@@ -145,6 +153,10 @@ def _log_transform(s: Complexes, legs: Sequence[Leg]) -> Complexes:
         m = np.where(np.isfinite(m), m, 1.0)
         waits = np.exp(-np.log1p(s * m * scv) / scv)
         cs2 = np.maximum(np.asarray(leg.cs2, float), 1e-6)
-        service = np.log1p(s * np.asarray(leg.mean_service, float) * cs2) / cs2
-        total = total + np.asarray(leg.visits, float) * (np.log(1 - p + p * waits) - service)
+        one = np.log(1 - p + p * waits) - np.log1p(s * np.asarray(leg.mean_service, float) * cs2) / cs2
+        visits = np.asarray(leg.visits, float)
+        chance = visits - np.floor(visits)
+        total = total + np.floor(visits) * one
+        if np.any(chance > 0):
+            total = total + np.log(1 - chance + chance * np.exp(one))
     return total
