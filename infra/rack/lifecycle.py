@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,12 @@ def down(name: str, progress: Progress) -> bool:
 def status(name: str) -> RackStatus | None:
     """What stands in the rack now; None when there is none."""
     check_machine()
-    return read_status(name, state_of(name), image_tag())
+    state = state_of(name)
+    found = read_status(name, state, image_tag())
+    if found is None:
+        with suppress(OSError):
+            state.rmdir()  # asking made it
+    return found
 
 
 def _with_kept(

@@ -6,7 +6,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 FOLDER = Path("/run/netns")
@@ -72,8 +72,8 @@ def listening_socket(address: str, port: int, namespace: str = "", backlog: int 
 
 
 def outgoing_socket(namespace: str) -> socket.socket:
-    """A non-blocking TCP socket that connects from inside a namespace."""
-    with inside(namespace):
+    """A non-blocking TCP socket that connects from inside a namespace, or from the machine's own when that is empty."""
+    with inside(namespace) if namespace else nullcontext():
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setblocking(False)
     return made

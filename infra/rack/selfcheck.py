@@ -35,7 +35,7 @@ def check_isolation(rack: str, image: str, memory: Path) -> bool:
     if memory.exists() and memory.read_text(encoding="ascii").strip() == proof:
         return False
     before = machine_sysctls(PROBED_SYSCTLS)
-    name = container_name(rack, "") + "selfcheck"
+    name = container_name(rack, "self_check")  # no server can have this name
     podman("rm", "--force", "--time", "0", "--ignore", name)
     done = podman(
         *("run", "--rm", "--name", name, "--network", "none"),

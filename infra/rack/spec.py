@@ -110,21 +110,6 @@ class RackSpec(Document):
     published: tuple[PortMap, ...] = ()
     mounts: tuple[Mount, ...] = ()
 
-    @field_validator("name")
-    @classmethod
-    def _rack_name(cls, value: str) -> str:
-        if not _RACK_NAME.fullmatch(value):
-            raise RuleBroken("not a rack name", "Use 1 to 16 of a-z and 0-9, beginning with a letter.")
-        return value
-
-    @field_validator("supernet")
-    @classmethod
-    def _sixteen(cls, value: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
-        # 127.N.x.y stands for 10.N.x.y, and 127.0.0.0/16 belongs to the machine's own services.
-        if value.prefixlen != 16 or value.network_address.packed[0] != 10 or value.network_address.packed[1] == 0:
-            raise RuleBroken("not a rack's network", "Give a /16 below 10.0.0.0/8 such as 10.91.0.0/16.")
-        return value
-
     @property
     def gateway(self) -> ipaddress.IPv4Address:
         """The bridge's address inside the rack; the apt cache answers there."""
@@ -168,6 +153,13 @@ class RackSpec(Document):
 
     def _faults(self) -> Iterator[Fault]:
         source = f"rack {self.name}"
+        if not _RACK_NAME.fullmatch(self.name):
+            yield Fault(source, "name", self.name, "not a rack name", "Use 1 to 16 of a-z and 0-9, a letter first.")
+        # 127.N.x.y stands for 10.N.x.y, and 127.0.0.0/16 belongs to the machine's own services.
+        first, second = self.supernet.network_address.packed[:2]
+        if self.supernet.prefixlen != 16 or first != 10 or second == 0:
+            remedy = "Give a /16 below 10.0.0.0/8 such as 10.91.0.0/16."
+            yield Fault(source, "supernet", str(self.supernet), "not a rack's network", remedy)
         reserved = {self.gateway: "the gateway", self.supernet.network_address: "the network"}
         seen: dict[str, tuple[int, str]] = {}
         for number, server in enumerate(self.servers):
@@ -178,8 +170,8 @@ class RackSpec(Document):
                 ("MAC", server.mac_address),
                 ("BMC id", self.bmc_id(server)),
             ):
-                first, other = seen.setdefault(f"{kind} {value}", (number, server.name))
-                if first != number:
+                earlier, other = seen.setdefault(f"{kind} {value}", (number, server.name))
+                if earlier != number:
                     yield Fault(source, where, value, f"has the {kind} of {other}", "Give each server its own.")
             if server.address not in self.supernet:
                 problem = f"address outside the rack's {self.supernet}"
