@@ -163,7 +163,7 @@ class Rollout:
         folder = state_dir(self.environment)
         for name in ("pulumi", "pki"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("kubeconfig", "passphrase"):
+        for name in ("kubeconfig", "passphrase", "steps.json", ".lock"):
             (folder / name).unlink(missing_ok=True)
         left = sorted(path.name for path in folder.iterdir())
         if not left:

@@ -105,14 +105,16 @@ class Bmc:
             raise BmcNonsense(self._server, self._place.url, problem) from None
 
     async def _read_hardware(self, system: dict[str, Any]) -> Hardware:
+        summary = system.get("ProcessorSummary") or {}
+        cores = summary.get("CoreCount")
         processors, drives, nics, manager = await asyncio.gather(
-            self._members(system.get("Processors")),
+            self._members(system.get("Processors") if cores is None else None),
             self.drives(system),
             self._members(system.get("EthernetInterfaces")),
             self._first(system.get("Links", {}).get("ManagedBy")),
         )
-        summary = system.get("ProcessorSummary") or {}
-        cores = sum(int(p["TotalCores"]) for p in processors if p.get("TotalCores")) or summary.get("CoreCount")
+        if cores is None:  # services before ComputerSystem v1.14 tell it by processor only
+            cores = sum(int(p["TotalCores"]) for p in processors if p.get("TotalCores")) or None
         return Hardware(
             cores=cores,
             memory_gib=(system.get("MemorySummary") or {}).get("TotalSystemMemoryGiB"),
