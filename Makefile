@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Compiled modules are kept: without them every Pulumi plugin takes three times as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup rehearse test bench report lint format lock clean
 
 PHASE ?= 1
