@@ -21,7 +21,7 @@ from typing import Any
 
 from rich.text import Text
 
-from capacity.documents import REPOSITORY, write_text
+from capacity.documents import REPOSITORY, shown, write_text
 from capacity.faults import Exit
 from oss.console import err, out, progress, table
 
@@ -38,8 +38,11 @@ def main() -> int:
     """Run, print, write. Exit codes: 0 every bar holds, 1 one is missed or a benchmark failed, 2 none was named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="run only benchmarks whose file names contain one of these")
-    words = parser.parse_args().words
-    found = sorted(FOLDER.glob("bench_*.py"))
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the benchmarks are")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the rows are written, as JSON")
+    arguments = parser.parse_args()
+    words, output = arguments.words, arguments.output
+    found = sorted(arguments.folder.resolve().glob("bench_*.py"))
     chosen = [path for path in found if not words or any(word in path.stem for word in words)]
     if not chosen:
         print(f"no benchmark is named so; there are {', '.join(path.stem for path in found)}", file=sys.stderr)
@@ -48,23 +51,23 @@ def main() -> int:
     for number, path in enumerate(chosen, start=1):
         err.print(f"[{number}/{len(chosen)}] {path.stem}", style="bold", markup=False)
         rows += _rows(path)
-    write_text(OUTPUT, json.dumps(rows, indent=2) + "\n")
+    write_text(output, json.dumps(rows, indent=2) + "\n")
     _show(rows)
     missed = [row for row in rows if not row["holds"]]
-    out.print(f"\n{len(rows)} rows, {len(missed)} missed; written to {OUTPUT.relative_to(REPOSITORY)}", markup=False)
+    out.print(f"\n{len(rows)} rows, {len(missed)} missed; written to {shown(output)}", markup=False)
     return Exit.NO_GO if missed else Exit.GO
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The rows of one benchmark; a failure is a row that does not hold."""
-    with tempfile.TemporaryDirectory() as folder, progress(path.stem) as shown:
+    with tempfile.TemporaryDirectory() as folder, progress(path.stem) as display:
         answer = Path(folder, "rows.json")
         with (
             Path(folder, "words").open("w+") as said,
             subprocess.Popen(
-                [sys.executable, "-c", _RUN, f"tests.bench.{path.stem}", str(answer)],
+                [sys.executable, "-c", _RUN, path.stem, str(answer)],
                 cwd=REPOSITORY,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                env={**os.environ, "PYTHONPATH": f"{path.parent}{os.pathsep}{REPOSITORY}"},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -75,7 +78,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             while process.poll() is None:
                 if time.monotonic() > end:
                     process.kill()
-                shown.update("running")
+                display.update("running")
                 try:
                     process.wait(_TICK_SECONDS)
                 except subprocess.TimeoutExpired:
