@@ -99,9 +99,20 @@ class HourProfile(Document):
     estimate: bool = True
 
 
-class Surge(Document):
-    """Launch surge of a phase: extra demand over the adopted level on the first day, and its decay."""
+class Adoption(Document):
+    """Bass adoption among all businesses, fitted to the published series with a prior on imitation."""
 
+    imitation: Positive = Field(description="prior median of q, a year")
+    imitation_log_sd: Positive
+    noise_log_sd: Positive = Field(description="of a published yearly mean around the curve")
+    hindcast_periods: int = Field(ge=2, description="fit on so many early periods to judge the prediction of the later")
+    source: str
+
+
+class Surge(Document):
+    """Launch surge of a phase: demand over the adopted level on the first day, and its decay."""
+
+    opening_hour: int = Field(ge=0, le=22, description="hour of the first day (WIB) at which the phase opens")
     first_day_multiple: Quantiles
     half_life_days: Quantiles
     peak_hour_multiple: Quantiles = Field(description="opening hour of the first day over the profile's busiest hour")
@@ -110,14 +121,26 @@ class Surge(Document):
 class Demand(Document):
     """What drives arrivals, nation-wide. Adoption itself is fitted to the usage table."""
 
+    adoption: Adoption
     adoption_level: Quantiles = Field(description="factor on the fitted adoption curve")
     month_peak: Quantiles = Field(description="peak month over mean month of a year")
     busyness: Quantiles = Field(description="factor that all provinces and classes share in a month")
+    busyness_persistence: Annotated[float, Field(ge=0, lt=1)] = Field(description="of busyness from month to month")
     province_spread: Quantiles = Field(description="factor of one province's readiness around the national mean")
     within_hour_peak: Quantiles = Field(description="busiest minutes over the mean of their hour")
     correlation: Annotated[float, Field(ge=0, lt=1)] = Field(description="Gaussian copula, between uncertain inputs")
     surge: Surge
     profiles: dict[Identifier, HourProfile]
+
+
+class Retries(Document):
+    """What a client does when a call fails or takes longer than it waits. `attempts` after the first."""
+
+    attempts: int = Field(ge=0, le=10)
+    base_failure: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="share of calls that the network loses anyway"
+    )
+    timeout_s: Positive
 
 
 class TrafficClassPlan(Document):
@@ -131,7 +154,7 @@ class TrafficClassPlan(Document):
     journeys_per_unit: Quantiles = Field(description="journeys a registration, or a person or project a working day")
     units: NonNegative | None = Field(default=None, description="people or projects at full launch")
     surges: bool = True
-    retries: Annotated[float, Field(ge=0, le=5)] = Field(default=0.0, description="retries of a failed or slow call")
+    retries: Retries
     think_time_s: NonNegative
     journey: tuple[Visit, ...] = Field(min_length=1)
 
@@ -234,9 +257,11 @@ class RolePlan(Document):
     reserved_memory_gib: NonNegative
     fixed_cores: NonNegative = Field(default=0.0, description="load that does not grow with demand, a site")
     fixed_memory_gib: NonNegative = 0.0
-    spread: Literal["replica", "mirror"] = Field(
-        default="replica", description="replica: load divides over servers; mirror: each server carries all of it"
+    spread: Literal["replica", "mirror", "shard"] = Field(
+        default="replica",
+        description="replica: CPU and memory divide over servers; mirror: each carries all; shard: data divides too",
     )
+    copies: int = Field(default=1, ge=1, description="of every byte over the servers of a sharded role")
 
 
 class Storage(Document):
@@ -246,9 +271,27 @@ class Storage(Document):
     database_kib_per_registration: Quantiles
     log_kib_per_call: Positive
     log_days: int = Field(ge=1)
+    cache_share: Share = Field(description="of the database that memory should hold")
     backup_copies: Positive
     iops_per_write: Positive
     fill_limit: Share
+
+
+class Facilities(Document):
+    """What turns traffic and servers into bandwidth, sessions, racks and power."""
+
+    protocol_overhead: Annotated[float, Field(ge=1, le=3)] = Field(
+        description="bytes on the wire over bytes of answers"
+    )
+    request_kib: Positive
+    international_share: Annotated[float, Field(ge=0, le=1)]
+    bandwidth_headroom: Annotated[float, Field(ge=1)]
+    keep_alive_s: NonNegative
+    firewall_sessions_per_client: Positive = Field(description="client connection and the ones behind it")
+    rack_units: int = Field(gt=0, description="for servers in one rack")
+    rack_power_w: int = Field(gt=0)
+    virtual_addresses: int = Field(ge=0, description="VIPs of a site")
+    source: str
 
 
 class Design(Document):
@@ -365,6 +408,7 @@ class Launch(Document):
     services: tuple[Service, ...] = Field(min_length=1)
     roles: tuple[RolePlan, ...] = Field(min_length=1)
     storage: Storage
+    facilities: Facilities
     design: Design
     people: People
     leasing: Leasing

@@ -99,6 +99,31 @@ class LeaseLine(Document):
     renews: str | None = Field(default=None, description="the line whose servers this one keeps")
 
 
+class SupportingLine(Document):
+    """One line of supporting hard infrastructure: racks, switches, firewalls, bandwidth, links."""
+
+    id: str
+    item: str = Field(description="id in the table of supporting items")
+    kind: str
+    site: str
+    vendor: str
+    description_id: str
+    description_en: str
+    quantity: int = Field(ge=1)
+    unit: str
+    phase: int = Field(ge=1, le=3, description="the first phase that needs it")
+    start: dt.date
+    months: int = Field(ge=1)
+    end: dt.date
+    monthly_rent_idr: int = Field(ge=0, description="rupiah a unit a month, before VAT")
+    setup_idr: int = Field(ge=0, description="rupiah a unit, once, before VAT")
+    quotation: str | None = None
+    estimate: bool
+    source: str
+    detail_id: str
+    detail_en: str
+
+
 class Visit(Document):
     """How often one journey calls an endpoint."""
 
@@ -212,6 +237,26 @@ class Binding(Document):
     detail_en: str
 
 
+class SiteResources(Document):
+    """What one site must provide beside its servers, by the end of a phase, at the design quantile. All predicted."""
+
+    site: str
+    rack_units: int = Field(ge=0)
+    racks: int = Field(ge=0)
+    power_w: int = Field(ge=0)
+    addresses: int = Field(ge=0, description="IP addresses in all networks, virtual ones included")
+    domestic_mbit_s: float = Field(ge=0)
+    international_mbit_s: float = Field(ge=0)
+    replication_mbit_s: float = Field(ge=0, description="to the other site")
+    load_balancer_sessions: int = Field(ge=0)
+    firewall_sessions: int = Field(ge=0)
+    documents_gb: float = Field(ge=0)
+    database_gb: float = Field(ge=0)
+    logs_gb: float = Field(ge=0)
+    backups_gb: float = Field(ge=0)
+    database_iops: float = Field(ge=0)
+
+
 class PhasePlan(Document):
     """One phase of the launch; phase N includes the provinces of N-1."""
 
@@ -228,6 +273,7 @@ class PhasePlan(Document):
     rack: Deployment
     bindings: tuple[Binding, ...]
     sufficiency: float = Field(ge=0, le=1, description="share of draws in which the capacity suffices")
+    sites: tuple[SiteResources, ...] = ()
 
 
 class Stage(Document):
@@ -256,8 +302,9 @@ class FiscalYearCost(Document):
     """Commitment of one fiscal year (calendar year), before and with VAT in force on the payment dates."""
 
     year: int
-    rent_idr: int
+    rent_idr: int = Field(description="servers and supporting lines")
     setup_idr: int
+    supporting_idr: int = Field(default=0, description="the part of rent and setup that is for supporting lines")
     vat_idr: int
     total_idr: int
     ceiling_idr: int | None = None
@@ -268,6 +315,7 @@ class Cost(Document):
 
     currency: Literal["IDR"]
     total_before_vat_idr: int
+    supporting_before_vat_idr: int = Field(default=0, description="the part that is for supporting lines")
     vat_idr: int
     total_idr: int
     p50_idr: int
@@ -320,6 +368,16 @@ class Assumption(Document):
     note: str = ""
 
 
+class HindcastRow(Document):
+    """Adoption fitted on the early years only, against what was published later."""
+
+    fitted_on: tuple[str, ...]
+    period: str
+    published_per_day: float
+    predicted_per_day: float
+    error: float = Field(description="(predicted - published) / published")
+
+
 class LeasePlan(Document):
     """The whole lease plan. `inputs` maps each input file, relative to this file's folder, to its hash."""
 
@@ -343,6 +401,10 @@ class LeasePlan(Document):
     people: tuple[StaffLine, ...]
     assumptions: tuple[Assumption, ...]
     rack_supernet: str = Field(description="default /16 of a rack on one machine")
+    draws: int = Field(default=0, ge=0, description="random draws behind the quantiles")
+    seed: int = Field(default=0, ge=0)
+    supporting: tuple[SupportingLine, ...] = ()
+    hindcast: tuple[HindcastRow, ...] = ()
 
     def phase(self, number: int) -> PhasePlan:
         """The phase with that number. Raises BadInput naming the phases there are."""

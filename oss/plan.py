@@ -87,12 +87,46 @@ def show(plan: LeasePlan) -> None:
         right=(3, 4, 5, 6, 7, 8),
     )
     table(
-        "Cost, rupiah" + (" (indicative: prices without a quotation)" if plan.cost.indicative else ""),
-        ("year", "rent", "setup", "VAT", "total"),
-        [(y.year, *(f"{v:,}" for v in (y.rent_idr, y.setup_idr, y.vat_idr, y.total_idr))) for y in plan.cost.years]
-        + [("all", "", "", f"{plan.cost.vat_idr:,}", f"{plan.cost.total_idr:,}")],
-        right=(1, 2, 3, 4),
+        "Sites at the end of each phase (predicted)",
+        ("phase", "site", "racks", "units", "kW", "Mbit/s", "sessions", "documents TB", "database TB"),
+        [
+            (
+                p.id,
+                s.site,
+                s.racks,
+                s.rack_units,
+                f"{s.power_w / 1e3:.1f}",
+                f"{s.domestic_mbit_s + s.international_mbit_s:,.0f}",
+                f"{s.load_balancer_sessions:,}",
+                f"{s.documents_gb / 1e3:.1f}",
+                f"{s.database_gb / 1e3:.2f}",
+            )
+            for p in plan.phases
+            for s in p.sites
+        ],
+        right=(0, 2, 3, 4, 5, 6, 7, 8),
     )
+    table(
+        "Cost, rupiah" + (" (indicative: prices without a quotation)" if plan.cost.indicative else ""),
+        ("year", "rent", "setup", "of which supporting", "VAT", "total"),
+        [
+            (y.year, *(f"{v:,}" for v in (y.rent_idr, y.setup_idr, y.supporting_idr, y.vat_idr, y.total_idr)))
+            for y in plan.cost.years
+        ]
+        + [("all", "", "", "", f"{plan.cost.vat_idr:,}", f"{plan.cost.total_idr:,}")],
+        right=(1, 2, 3, 4, 5),
+    )
+    quantiles = (("P50", plan.cost.p50_idr), ("P80", plan.cost.p80_idr), ("P95", plan.cost.p95_idr))
+    out.print("cost of the demand as drawn: " + ", ".join(f"{q} {v:,}" for q, v in quantiles), markup=False)
+    if plan.hindcast:
+        errors = ", ".join(f"{h.period} {h.error:+.0%}" for h in plan.hindcast)
+        fitted = f"{plan.hindcast[0].fitted_on[0]}–{plan.hindcast[0].fitted_on[-1]}"
+        out.print(f"hindcast, adoption fitted on {fitted} only: {errors}", markup=False)
+    for phase in plan.phases:
+        for b in phase.bindings:
+            if b.rule == "quota":
+                text = f"phase {phase.id}: the quota of {b.station} binds: {b.detail_en}"
+                out.print(text, markup=False, style="bold red")
 
 
 def _count(plan: LeasePlan, names: tuple[str, ...], group: tuple[str, str, str]) -> int:

@@ -2,7 +2,9 @@
 
     F(t) = (1 - e^(-(p+q) t)) / (1 + (q/p) e^(-(p+q) t)),   registrations in [a, b] = m (F(b) - F(a))      (D1)
 
-t in years since launch, m the registrations the market will ever make, p innovation, q imitation.
+t in years since launch, p innovation and q imitation a year. The market m is taken as known (the businesses of the
+economic census): a few early years cannot tell m from q, and a fit of both predicts saturation at once. q has a
+log-normal prior from the literature; p is free.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
+from capacity.launch import Adoption
+
 Floats = NDArray[np.float64]
+DAYS_A_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,12 @@ class Bass:
     def per_day(self, start: ArrayLike, end: ArrayLike) -> Floats:
         """Mean registrations a day over [start, end) years since launch."""
         a, b = np.asarray(start, float), np.asarray(end, float)
-        return np.asarray(self.market * (self.share(b) - self.share(a)) / ((b - a) * 365.25))
+        return np.asarray(self.market * (self.share(b) - self.share(a)) / ((b - a) * DAYS_A_YEAR))
 
 
 @dataclass(frozen=True, slots=True)
 class Hindcast:
-    """Fit on the early periods, predict the later ones. `error` is (predicted - published) / published."""
+    """Fit on the early periods, predict a later one. `error` is (predicted - published) / published."""
 
     fitted_on: tuple[str, ...]
     label: str
@@ -62,25 +67,28 @@ class Hindcast:
         return (self.predicted - self.published) / self.published
 
 
-def fit_bass(periods: Sequence[Period], largest_market: float) -> Bass:
-    """Least squares of log(mean per day); the market is at most `largest_market` registrations. Deterministic."""
+def fit_bass(periods: Sequence[Period], market: float, prior: Adoption) -> Bass:
+    """Least squares of the log of the mean a day, with the prior on log q. Deterministic."""
     start = np.array([p.start for p in periods])
     end = np.array([p.end for p in periods])
     target = np.log([p.per_day for p in periods])
 
     def residual(x: Floats) -> Floats:
-        bass = Bass(float(np.exp(x[0])), float(np.exp(x[1])), float(np.exp(x[2])))
-        return np.log(np.maximum(bass.per_day(start, end), 1e-9)) - target
+        bass = Bass(market, float(np.exp(x[0])), float(np.exp(x[1])))
+        misfit = (np.log(np.maximum(bass.per_day(start, end), 1e-9)) - target) / prior.noise_log_sd
+        return np.append(misfit, (x[1] - np.log(prior.imitation)) / prior.imitation_log_sd)
 
-    bounds = (np.log([1e5, 1e-6, 1e-3]), np.log([largest_market, 0.5, 3.0]))
-    guess = np.log([largest_market / 2, 0.005, 0.6])
-    best = least_squares(residual, guess, bounds=bounds, x_scale=1.0)
-    return Bass(*(float(v) for v in np.exp(best.x)))
+    best = least_squares(residual, np.log([0.005, prior.imitation]), x_scale=1.0)
+    p, q = (float(v) for v in np.exp(best.x))
+    return Bass(market, p, q)
 
 
-def hindcast(periods: Sequence[Period], largest_market: float, known: int) -> tuple[Hindcast, ...]:
-    """Predict every period after the first `known` from those alone."""
-    early = periods[:known]
-    bass = fit_bass(early, largest_market)
+def hindcast(periods: Sequence[Period], market: float, prior: Adoption) -> tuple[Hindcast, ...]:
+    """Predict every period after the first `hindcast_periods` from those alone."""
+    early = periods[: prior.hindcast_periods]
+    bass = fit_bass(early, market, prior)
     labels = tuple(p.label for p in early)
-    return tuple(Hindcast(labels, p.label, p.per_day, float(bass.per_day(p.start, p.end))) for p in periods[known:])
+    return tuple(
+        Hindcast(labels, p.label, p.per_day, float(bass.per_day(p.start, p.end)))
+        for p in periods[prior.hindcast_periods :]
+    )

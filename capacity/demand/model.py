@@ -1,140 +1,179 @@
-"""Peak demand of every month, class and draw; and the design point at which a phase is sized.
+"""What is known and drawn about demand: adoption, cohorts, and every uncertain input of every draw.
 
-Shapes: D draws, M months, K classes. Rates are journeys started a second in the busiest minutes of the month.
+A cohort is the provinces of one phase in one time zone: they share launch day and clock, so that hours are computed a
+cohort and not a province. D draws, M months, K classes, P phases, Z zones.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from capacity.demand.adoption import Bass, Period, fit_bass
+from capacity.demand.adoption import DAYS_A_YEAR, Bass, Hindcast, Period, fit_bass, hindcast
+from capacity.demand.calendar import ZONES, Clock, clock
+from capacity.demand.sampling import Sampler
 from capacity.inputs import Inputs
-from capacity.launch import Launch, Quantiles, add_months
+from capacity.launch import Launch, add_months
 
 Floats = NDArray[np.float64]
-DAYS_A_YEAR = 365.25
-BASIS_YEARS = {"2018 (Jul-Dec)": (0.0, 0.5)}
 
 
 @dataclass(frozen=True, slots=True)
-class PeakDemand:
-    """`rates[d, m, k]`: journeys a second at the month's peak. `registrations[d, m]`: NIB on the month's busiest day.
+class World:
+    """All that is the same in every draw.
 
-    `application[d]`: CPU of the production application over the reference service in that draw.
+    `per_day[m, p]`: registrations a day that the whole nation would make in month m had all of it joined in phase p
+    (the adopted level, over the days that the phase is live in the month). `live_days[m, p]`: those days.
+    `size[c, p, z]`: businesses by province, at the place of its phase and zone.
     """
 
+    launch: Launch
     months: tuple[dt.date, ...]
-    classes: tuple[str, ...]
-    rates: Floats
-    registrations: Floats
-    volume: Floats
-    application: Floats
     bass: Bass
-    peak_hours: tuple[dt.datetime, ...]
+    hindcast: tuple[Hindcast, ...]
+    clock: Clock
+    provinces: tuple[str, ...]
+    size: Floats
+    per_day: Floats
+    live_days: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """The uncertain inputs, (D,) each. `busyness` is (D, M); `share` (D, P, Z), of the nation's adopters."""
+
+    level: Floats
+    month_peak: Floats
+    busyness: Floats
+    within_hour: Floats
+    first_day: Floats
+    half_life: Floats
+    peak_hour: Floats
+    share: Floats
+    per_unit: Mapping[str, Floats]
+    application: Floats
+    document_kib: Floats
+    database_kib: Floats
+    contacts: Floats
+    handling_min: Floats
+
+    @property
+    def count(self) -> int:
+        """D."""
+        return len(self.level)
+
+    def block(self, some: slice | NDArray[np.int64]) -> Draws:
+        """The draws of a slice or of given numbers."""
+        return Draws(
+            level=self.level[some],
+            month_peak=self.month_peak[some],
+            busyness=self.busyness[some],
+            within_hour=self.within_hour[some],
+            first_day=self.first_day[some],
+            half_life=self.half_life[some],
+            peak_hour=self.peak_hour[some],
+            share=self.share[some],
+            per_unit={name: values[some] for name, values in self.per_unit.items()},
+            application=self.application[some],
+            document_kib=self.document_kib[some],
+            database_kib=self.database_kib[some],
+            contacts=self.contacts[some],
+            handling_min=self.handling_min[some],
+        )
 
 
 def published_periods(inputs: Inputs) -> tuple[Period, ...]:
-    """The yearly means of NIB a day, as periods since the first launch on 2018-07-04 (181.5 days before 2019)."""
+    """The yearly means of NIB a day as periods since the launch of July 2018 (its first mean covers half a year)."""
     out = []
     for point in inputs.usage:
         if point.metric == "nib_per_day" and point.kind == "reported":
-            label = point.period
-            if label.isdigit():
-                year = int(label)
-                out.append(Period(label, max(0.0, year - 2018.5), year - 2017.5, point.value))
-            elif label.endswith("-01..06"):
-                year = int(label[:4])
-                out.append(Period(label, year - 2018.5, year - 2018.0, point.value))
+            if point.period.isdigit():
+                year = int(point.period)
+                out.append(Period(point.period, max(0.0, year - 2018.5), year - 2017.5, point.value))
+            elif point.period.endswith("-01..06"):
+                year = int(point.period[:4])
+                out.append(Period(point.period, year - 2018.5, year - 2018.0, point.value))
     return tuple(sorted(out, key=lambda p: p.start))
 
 
-def businesses(inputs: Inputs) -> dict[str, int]:
-    """Province code → non-farm businesses of the economic census of 2016."""
-    return {p.code: p.businesses for p in inputs.provinces}
-
-
-def peak_demand(inputs: Inputs, draws: int, seed: int) -> PeakDemand:
-    """Sample the peak of every month. Deterministic for a seed."""
+def world(inputs: Inputs) -> World:
+    """Fit adoption and lay out the calendar."""
     launch = inputs.launch
-    rng = np.random.default_rng(seed)
-    demand = launch.demand
     months = tuple(add_months(launch.horizon.start, m) for m in range(launch.horizon.months))
-    size = businesses(inputs)
-    total = sum(size.values())
-    bass = fit_bass(published_periods(inputs), float(total))
-
-    common = rng.standard_normal(draws)
-
-    def draw(q: Quantiles) -> Floats:
-        rho = demand.correlation
-        z = np.sqrt(rho) * common + np.sqrt(1 - rho) * rng.standard_normal(draws)
-        return _lognormal(q, z)
-
-    level = draw(demand.adoption_level)
-    month_peak = draw(demand.month_peak)
-    busyness = draw(demand.busyness)
-    within = draw(demand.within_hour_peak)
-    first_day = draw(demand.surge.first_day_multiple)
-    half_life = draw(demand.surge.half_life_days)
-    hour_multiple = draw(demand.surge.peak_hour_multiple)
-    per_unit = {c.id: draw(c.journeys_per_unit) for c in launch.classes}
-    application = draw(launch.design.application_factor)
-
-    rates = np.zeros((draws, len(months), len(launch.classes)))
-    registrations = np.zeros((draws, len(months)))
-    volume = np.zeros((draws, len(months)))
-    for m, month in enumerate(months):
-        following = add_months(month, 1)
-        days = (following - month).days
-        surged = np.zeros(draws)
-        plain = np.zeros(draws)
-        hourly_surge = np.zeros(draws)
-        for phase in launch.phases:
-            share = sum(size[code] for code in phase.provinces) / total
-            a, b = ((day - phase.start).days / DAYS_A_YEAR for day in (month, following))
-            mean = float(bass.per_day(max(a, 0.0), max(b, 1e-9))) * share if b > 0 else 0.0
-            since = max((month - phase.start).days, 0)
-            surge = 1 + (first_day - 1) * np.exp2(-since / half_life) if b > 0 else np.zeros(draws)
-            hour = np.where(since < 1, hour_multiple, 1.0) if b > 0 else 1.0
-            plain += mean * (b > 0)
-            surged += mean * surge
-            hourly_surge += mean * surge * hour
-        reached = sum(len(p.provinces) for p in launch.phases if p.start < following) / len(size)
-        week = 7 / (5 + demand.profiles["public"].saturday_share + demand.profiles["public"].sunday_share)
-        registrations[:, m] = level * month_peak * busyness * surged * week
-        volume[:, m] = level * plain * days
-        for k, c in enumerate(launch.classes):
-            profile = demand.profiles[c.profile]
-            top = max(profile.weekday) / sum(profile.weekday)
-            if c.driver == "registrations":
-                base = level * month_peak * busyness * week * (hourly_surge if c.surges else plain)
-            else:
-                base = float(c.units or 0) * reached * busyness
-            rates[:, m, k] = base * per_unit[c.id] * top * within / 3600 * (1 + c.retries)
-    hours = tuple(_peak_hour(launch, month) for month in months)
-    return PeakDemand(
-        months, tuple(c.id for c in launch.classes), rates, registrations, volume, application, bass, hours
+    market = float(sum(p.businesses for p in inputs.provinces))
+    periods = published_periods(inputs)
+    bass = fit_bass(periods, market, launch.demand.adoption)
+    size = np.zeros((len(inputs.provinces), len(launch.phases), len(ZONES)))
+    for c, province in enumerate(inputs.provinces):
+        p = next(n for n, phase in enumerate(launch.phases) if province.code in phase.provinces)
+        size[c, p, ZONES.index(province.tz_abbr)] = province.businesses
+    starts = [phase.start for phase in launch.phases]
+    edges = np.array([[(edge - s).days for s in starts] for edge in (*months, launch.horizon_end())], float)
+    edges = np.maximum(edges, 0.0)
+    live = np.diff(edges, axis=0)
+    adopted = market * np.diff(bass.share(edges / DAYS_A_YEAR), axis=0)
+    return World(
+        launch=launch,
+        months=months,
+        bass=bass,
+        hindcast=hindcast(periods, market, launch.demand.adoption),
+        clock=clock(launch.horizon.start, launch.horizon_end(), launch.demand, inputs.calendar),
+        provinces=tuple(p.code for p in inputs.provinces),
+        size=size,
+        per_day=np.where(live > 0, adopted / np.where(live > 0, live, 1.0), 0.0),
+        live_days=live,
     )
 
 
-def _peak_hour(launch: Launch, month: dt.date) -> dt.datetime:
-    """The opening day's busiest hour when a phase starts in the month, else that of its first working day."""
-    opening = [p.start for p in launch.phases if (p.start.year, p.start.month) == (month.year, month.month)]
-    day = (
-        opening[0] if opening else month + dt.timedelta(days=max(0, 7 - month.weekday()) if month.weekday() > 4 else 0)
+def draw_inputs(place: World, draws: int, seed: int) -> Draws:
+    """Sample every uncertain input. The same seed, draws and plan give the same values."""
+    launch, demand = place.launch, place.launch.demand
+    sampler = Sampler(seed, draws, demand.correlation)
+    spread = sampler.independent("province_spread", demand.province_spread, len(place.provinces))
+    weighted = np.einsum("dc,cpz->dpz", spread, place.size)
+    return Draws(
+        level=sampler.draw("adoption_level", demand.adoption_level),
+        month_peak=sampler.draw("month_peak", demand.month_peak),
+        busyness=sampler.persistent("busyness", demand.busyness, len(place.months), demand.busyness_persistence),
+        within_hour=sampler.draw("within_hour_peak", demand.within_hour_peak),
+        first_day=sampler.draw("first_day_multiple", demand.surge.first_day_multiple),
+        half_life=sampler.draw("half_life_days", demand.surge.half_life_days),
+        peak_hour=sampler.draw("peak_hour_multiple", demand.surge.peak_hour_multiple),
+        share=weighted / weighted.sum(axis=(1, 2), keepdims=True),
+        per_unit={c.id: sampler.draw(f"journeys {c.id}", c.journeys_per_unit) for c in launch.classes},
+        application=sampler.draw("application_factor", launch.design.application_factor),
+        document_kib=sampler.draw("document_kib", launch.storage.document_kib),
+        database_kib=sampler.draw("database_kib", launch.storage.database_kib_per_registration),
+        contacts=sampler.draw("contacts", launch.people.support.contacts_per_registration),
+        handling_min=sampler.draw("handling", launch.people.support.handling_min),
     )
-    profile = launch.demand.profiles["public"].weekday
-    return dt.datetime.combine(day, dt.time(profile.index(max(profile))))
 
 
-def _lognormal(q: Quantiles, z: Floats) -> Floats:
-    """A split lognormal above `lower` that meets the three quantiles: one spread below the median, one above it."""
-    z90 = float(special.ndtri(0.9))
-    low, mid, high = (np.log(v - q.lower) for v in (q.p10, q.p50, q.p90))
-    value = np.exp(mid + np.where(z < 0, (mid - low) / z90, (high - mid) / z90) * z) + q.lower
-    return np.minimum(value, q.upper) if q.upper is not None else value
+def reached(place: World) -> Floats:
+    """(M,) share of the provinces' businesses in phases that are live in the month."""
+    by_phase = place.size.sum(axis=(0, 2))
+    return np.asarray(((place.live_days > 0) * by_phase).sum(axis=1) / by_phase.sum())
+
+
+def surge_at(draws: Draws, days_since: Floats) -> Floats:
+    """(D, H) demand over the adopted level `days_since` (H,) days after the launch; 1 in the end, 0 before it."""
+    decay = np.exp2(-np.maximum(days_since, 0.0) / draws.half_life[:, None])
+    return np.where(days_since >= 0, 1 + (draws.first_day[:, None] - 1) * decay, 0.0)
+
+
+def registrations(place: World, draws: Draws) -> Floats:
+    """(D, M) registrations made in each month, launch surges included: the volume that storage must keep."""
+    r = np.exp2(-1 / draws.half_life)
+    start = np.array([[max((m - p.start).days, 0) for p in place.launch.phases] for m in place.months], float)
+    by_phase = draws.share.sum(axis=2)
+    total = np.zeros((draws.count, len(place.months)))
+    for p in range(len(place.launch.phases)):
+        first, live = start[:, p], place.live_days[:, p]
+        extra = (r[:, None] ** first - r[:, None] ** (first + live)) / (1 - r[:, None])
+        days = live + (draws.first_day - 1)[:, None] * extra
+        total += by_phase[:, p, None] * place.per_day[:, p] * days
+    return np.asarray(draws.level[:, None] * total)

@@ -1,7 +1,7 @@
-"""What every role must hold at every site in every month, as the lease model asks it.
+"""What every role must hold at every site in every month, as the lease model asks it: servers of each SKU.
 
-Resources are named `<role>.<resource>` because a role's own reserve (operating system, agents) lessens what a server of
-the same SKU carries in it.
+Counts follow from the SKU's own size, since a server's reserve (operating system, agents) is the same on a small server
+as on a large one, and since a mirrored role (database, storage) needs one server that carries everything alone.
 """
 
 from __future__ import annotations
@@ -36,91 +36,118 @@ class SiteNeed:
 
 
 def usable(sku: SkuRow, role: RolePlan) -> dict[str, float]:
-    """What a server of the SKU carries in the role: resource → units."""
-    usable_disk = sku.disks * sku.disk_gb / 2  # mirrored pairs
+    """What a server of the SKU carries in the role: resource → units. Disks stand in mirrored pairs, unless sharded."""
     return {
         "cores": max(0.0, sku.cores - role.reserved_cores),
         "memory_gib": max(0.0, sku.memory_gib - role.reserved_memory_gib),
-        "disk_gb": float(usable_disk),
+        "disk_gb": sku.disks * sku.disk_gb / (1 if role.spread == "shard" else 2),
         "iops": float(sku.iops),
     }
 
 
-def servers_needed(role: RolePlan, need: SiteNeed, sku: SkuRow) -> int:
-    """Servers of the SKU that carry `need` with `redundancy` of them lost; at least the role's minimum."""
+def standing(role: RolePlan, need: SiteNeed, sku: SkuRow) -> tuple[int, str]:
+    """Servers of the SKU that carry `need` with nothing lost, and the resource that asks for so many.
+
+    A mirrored role asks one server for everything; of a replicated one each server has its own disk; in a sharded one
+    everything divides, at `copies` times the data. 0 when the SKU cannot carry the need at all.
+    """
     carries = usable(sku, role)
     amount = dict(zip(RESOURCES, need.values(), strict=True))
-    whole = max(math.ceil(v / carries[k] - 1e-9) for k, v in amount.items() if v > 0)
-    return max(whole + role.redundancy, role.min_servers)
+    alone = {"mirror": set(RESOURCES), "replica": {"disk_gb", "iops"}, "shard": set()}[role.spread]
+    amount["disk_gb"] *= role.copies
+    count, binding = 1, "cores"
+    for name, value in amount.items():
+        if name in alone:
+            if value > carries[name]:
+                return 0, name
+        elif carries[name] <= 0:
+            return 0, name
+        elif (whole := math.ceil(value / carries[name] - 1e-9)) > count:
+            count, binding = whole, name
+    return count, binding
 
 
-def lease_needs(launch: Launch, needs: Mapping[tuple[str, str], Sequence[SiteNeed]]) -> Needs:
-    """`needs[site, role][month]` as the lease model's arrays. Needs never fall: later phases keep them.
+def servers_needed(role: RolePlan, need: SiteNeed, sku: SkuRow) -> int:
+    """Servers of the SKU that carry `need` with `redundancy` of them lost; at least the role's minimum."""
+    count, _ = standing(role, need, sku)
+    return max(count + role.redundancy, role.min_servers)
 
-    A mirrored role states what one server carries; the number of its servers is the minimum and the spare.
+
+def lease_needs(inputs: Inputs, needs: Mapping[tuple[str, str], Sequence[SiteNeed]]) -> Needs:
+    """`needs[site, role][month]` as the lease model's arrays. Needs never fall: later months keep what stands.
+
+    Raises Infeasible when no SKU of the price book carries a role.
     """
-    sites = tuple(s.id for s in launch.sites)
-    roles = tuple(r.role for r in launch.roles)
-    names = tuple(f"{role}.{resource}" for role in roles for resource in RESOURCES)
+    launch = inputs.launch
+    sites, roles = tuple(s.id for s in launch.sites), tuple(r.role for r in launch.roles)
     months = launch.horizon.months
-    amount = np.zeros((1, len(sites), len(roles), months, len(names)))
-    minimum = np.zeros((len(sites), len(roles), months), dtype=np.int64)
-    spare = np.zeros((len(sites), len(roles)), dtype=np.int64)
-    for i, site in enumerate(sites):
-        for r, role in enumerate(roles):
-            plan = launch.role(role)
-            spare[i, r] = plan.redundancy
-            column = r * len(RESOURCES)
-            series = np.array([n.values() for n in needs[site, role]])
-            held = np.maximum.accumulate(series, axis=0)
-            amount[0, i, r, :, column : column + len(RESOURCES)] = held
-            minimum[i, r] = np.where(held[:, 0] > 0, plan.min_servers, 0)
-    return Needs(launch.horizon.start, sites, roles, names, amount, spare, minimum)
+    priced = {p.sku for p in inputs.prices if p.term_months in launch.leasing.terms_months}
+    counts: dict[tuple[str, str], np.typing.NDArray[np.int64]] = {}
+    for role in launch.roles:
+        held = {site: _held(needs[site, role.role]) for site in sites}
+        for sku in inputs.skus:
+            if role.role not in sku.roles or sku.id not in priced:
+                continue
+            rows = np.array([[standing(role, need, sku)[0] for need in held[site]] for site in sites], dtype=np.int64)
+            if (rows > 0).all():
+                counts[role.role, sku.id] = rows[None]
+        if not any(name == role.role for name, _ in counts):
+            raise _too_small(inputs, role, [need for site in sites for need in held[site]])
+    return Needs(
+        start=launch.horizon.start,
+        sites=sites,
+        roles=roles,
+        resources=("servers",),
+        amount=np.zeros((1, len(sites), len(roles), months, 1)),
+        spare=np.array([[r.redundancy for r in launch.roles] for _ in sites], dtype=np.int64),
+        minimum=np.array([[[r.min_servers] * months for r in launch.roles] for _ in sites], dtype=np.int64),
+        counts=counts,
+    )
+
+
+def _held(series: Sequence[SiteNeed]) -> list[SiteNeed]:
+    table = np.maximum.accumulate(np.array([need.values() for need in series]), axis=0)
+    return [SiteNeed(*(float(v) for v in row)) for row in table]
+
+
+def _too_small(inputs: Inputs, role: RolePlan, needs: Sequence[SiteNeed]) -> Infeasible:
+    worst = [max(values) for values in zip(*(need.values() for need in needs), strict=True)]
+    skus = [s for s in inputs.skus if role.role in s.roles]
+    lacks = []
+    for name, value in zip(RESOURCES, worst, strict=True):
+        best = max((usable(s, role)[name] for s in skus), default=0.0)
+        if value > best and role.spread != "shard" and (role.spread == "mirror" or name in ("disk_gb", "iops")):
+            lacks.append(f"{name} {value:,.0f} asked, {best:,.0f} at most")
+    return Infeasible(
+        f"no SKU of the price book carries the role {role.role} on one server: {'; '.join(lacks) or 'none is priced'}",
+        f"Add a larger SKU for {role.role} with its price, or lower what one server must carry.",
+    )
 
 
 def offers(inputs: Inputs, needs: Needs) -> tuple[Offer, ...]:
-    """The price book as offers. For a mirrored role only SKUs of which one server carries the whole need."""
+    """The price book as offers, for the roles that each SKU can serve."""
     launch = inputs.launch
     out = []
     for price in inputs.prices:
-        if price.term_months not in launch.leasing.terms_months:
-            continue
-        sku = next(s for s in inputs.skus if s.id == price.sku)
-        roles = [launch.role(r) for r in needs.roles if r in sku.roles]  # type: ignore[arg-type]
-        fits = [r for r in roles if r.spread == "replica" or _carries_alone(needs, sku, r)]
-        if not fits:
-            continue
-        out.append(
-            Offer(
-                sku=price.sku,
-                vendor=price.vendor,
-                months=price.term_months,
-                monthly_rent_idr=price.monthly_rent,
-                setup_idr=price.setup,
-                capacity={f"{r.role}.{k}": v for r in fits for k, v in usable(sku, r).items()},
-                roles=frozenset(r.role for r in fits),
-                lead_time_days=price.lead_time_days,
-                quotation=price.quotation,
-            )
-        )
-    for role in needs.roles:
-        if not any(role in o.roles for o in out):
-            worst = needs.amount[0][:, needs.roles.index(role)].max(axis=(0, 1))
-            asked = ", ".join(
-                f"{n.split('.')[1]} {v:.0f}" for n, v in zip(needs.resources, worst, strict=True) if v > 0
-            )
-            raise Infeasible(
-                f"no SKU in the price book carries the role {role} on one server ({asked})",
-                f"Add a larger SKU for {role}, or lower what one server must carry.",
+        roles = frozenset(role for role, sku in needs.counts if sku == price.sku)
+        if price.term_months in launch.leasing.terms_months and roles:
+            out.append(
+                Offer(
+                    sku=price.sku,
+                    vendor=price.vendor,
+                    months=price.term_months,
+                    monthly_rent_idr=price.monthly_rent,
+                    setup_idr=price.setup,
+                    capacity={"servers": 1.0},
+                    roles=roles,
+                    lead_time_days=price.lead_time_days,
+                    notice_days=price.notice_days,
+                    quotation=price.quotation,
+                )
             )
     return tuple(out)
 
 
-def _carries_alone(needs: Needs, sku: SkuRow, role: RolePlan) -> bool:
-    worst = needs.amount[0][:, needs.roles.index(role.role)].max(axis=(0, 1))
-    has = usable(sku, role)
-    return all(
-        has[name.split(".")[1]] >= value
-        for name, value in zip(needs.resources, worst, strict=True)
-        if name.startswith(f"{role.role}.")
-    )
+def ready_months(launch: Launch) -> int:
+    """Whole months by which servers are leased before the month that needs them."""
+    return math.ceil(launch.leasing.ready_days / 31)

@@ -1,98 +1,155 @@
-"""Replicas of every service: the fewest that keep every endpoint within its SLO at the design rate."""
+"""Replicas of every service: the fewest that keep every endpoint within its SLO, for many workloads at once.
+
+A service gets at least its minimum and what keeps each replica below the station's highest utilisation; then replicas
+are added (doubling, then bisection) until the p95 and p99 of every endpoint of the service hold. A service is sized
+after those that it calls, so that it sees how long they take.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capacity.faults import Infeasible
-from capacity.launch import EndpointPlan, Launch
-from capacity.queueing import network_response_quantile
+from capacity.launch import EndpointPlan, Launch, Service, Station
+from capacity.queueing import network_response_tail
 from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, legs, wait_at
-from capacity.sizing.workload import Workload
+from capacity.sizing.predict import Size, legs, size, wait_at
+from capacity.sizing.workload import Floats, Workload
 
 MOST_REPLICAS = 4096
-NO_WAIT = Wait(np.zeros(()), np.zeros(()), np.ones(()))
+ALLOWED = np.array([[0.05], [0.01]])
+"""Shares of calls that may take longer than the p95 and the p99 of the SLO."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """Sizes of all stations, waits at the design rate, and for each service what bound it: rule and endpoint."""
+    """`sizes[s]` of all stations, (W,) each, and the waits at the workloads' rates."""
 
     sizes: Mapping[str, Size]
     waits: Mapping[str, Wait]
-    rules: Mapping[str, tuple[str, str]]
+    least: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass
+class _Sizing:
+    """Sizes and waits while they are being found."""
+
+    launch: Launch
+    endpoints: Sequence[EndpointPlan]
+    work: Workload
+    overhead_ms: Mapping[str, float]
+    sizes: dict[str, Size]
+    waits: dict[str, Wait]
+
+    def set(self, station: Station, replicas: Floats, cores: float) -> None:
+        self.sizes[station.id] = size(replicas, cores)
+        self.waits[station.id] = wait_at(self.work.stations[station.id], self.sizes[station.id])
+
+    def broken(self, own: Sequence[EndpointPlan]) -> tuple[NDArray[np.bool_], str]:
+        """(W,) whether any SLO of `own` is broken, and the rule of the first one in workload 0."""
+        by_id = {e.id: e for e in self.endpoints}
+        stations = {s.id: s for s in self.launch.stations}
+        out = np.zeros(self.work.factor.shape, bool)
+        first = ""
+        for endpoint in own:
+            path = legs(endpoint, by_id, stations, self.waits, self.work.factor)
+            overhead = self.overhead_ms.get(endpoint.id, 0.0) / 1e3
+            limits = np.array([[endpoint.slo_p95_ms], [endpoint.slo_p99_ms]]) / 1e3
+            over = network_response_tail(limits, path, overhead) > ALLOWED
+            over = np.broadcast_to(over, (2, len(out)))
+            if not first and over[:, 0].any():
+                first = f"{'slo_p95' if over[0, 0] else 'slo_p99'} {endpoint.id}"
+            out = out | over.any(axis=0)
+        return out, first
+
+
+def service_of(launch: Launch, identity: str | None) -> Service:
+    """The service of that id."""
+    return next(s for s in launch.services if s.id == identity)
 
 
 def size_stations(
-    launch: Launch, endpoints: tuple[EndpointPlan, ...], work: Workload, fixed: Mapping[str, Size]
-) -> Sized:
-    """Pods for `work`; `fixed` gives the sizes of the stations that are servers or upstreams.
-
-    Services are sized one after another, each against the others' waits as they then stand, inner services first;
-    a second pass lets the earlier ones see the later. Raises Infeasible when no number of replicas meets an SLO.
-    """
-    pods = [s for s in launch.stations if s.kind == "pods"]
-    sizes: dict[str, Size] = dict(fixed)
-    waits: dict[str, Wait] = {s.id: NO_WAIT for s in launch.stations}
-    waits |= {name: wait_at(work.stations[name], size) for name, size in fixed.items()}
-    rules: dict[str, tuple[str, str]] = {}
-    inner = {called for e in endpoints for called in e.calls}
-    order = sorted(pods, key=lambda s: not any(e.id in inner for e in endpoints if e.service == s.service))
-    for _ in range(2):
-        for station in order:
-            service = next(s for s in launch.services if s.id == station.service)
-            cores = service.replica_millicores / 1e3
-            load = work.stations[station.id]
-            least = max(service.min_replicas, int(np.ceil(load.busy / station.max_utilisation / cores - 1e-9)))
-            rule = ("minimum", "") if least == service.min_replicas else ("max_utilisation", "")
-            mine = [e for e in endpoints if e.service == station.service]
-
-            def broken(replicas: int, name: str = station.id, own: list[EndpointPlan] = mine, c: float = cores) -> str:
-                waits[name] = wait_at(work.stations[name], Size(replicas, c))
-                return _broken_slo(launch, endpoints, own, waits, work.factor)
-
-            replicas = least
-            if broken(least):
-                low, high = least, least * 2
-                while broken(high):
-                    low, high = high, high * 2
-                    if high > MOST_REPLICAS:
-                        which = broken(low)
-                        raise Infeasible(
-                            f"no number of {station.service} replicas meets the SLO of {which}",
-                            "Raise the SLO, lower the service demand, or raise replica_millicores.",
-                        )
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    low, high = (middle, high) if broken(middle) else (low, middle)
-                which = broken(high - 1)
-                rule = (which.split(" ")[0], which.split(" ")[1])
-                replicas = high
-            broken(replicas)
-            sizes[station.id] = Size(replicas, cores)
-            rules[station.id] = rule
-    return Sized(sizes, waits, rules)
-
-
-def _broken_slo(
     launch: Launch,
-    endpoints: tuple[EndpointPlan, ...],
-    own: list[EndpointPlan],
-    waits: Mapping[str, Wait],
-    factor: float,
-) -> str:
-    """`slo_p95 api.submit` for the first SLO that is broken, or an empty text."""
-    by_id = {e.id: e for e in endpoints}
-    stations = {s.id: s for s in launch.stations}
-    for endpoint in own:
-        path = legs(endpoint, by_id, stations, waits, factor)
-        p95, p99 = network_response_quantile([0.95, 0.99], path)
-        if p95 * 1e3 > endpoint.slo_p95_ms:
-            return f"slo_p95 {endpoint.id}"
-        if p99 * 1e3 > endpoint.slo_p99_ms:
-            return f"slo_p99 {endpoint.id}"
-    return ""
+    endpoints: Sequence[EndpointPlan],
+    work: Workload,
+    fixed: Mapping[str, Size],
+    overhead_ms: Mapping[str, float],
+) -> Sized:
+    """Pods for every workload; `fixed` gives the sizes of the stations that are servers or upstreams.
+
+    Raises Infeasible when no number of replicas meets an SLO.
+    """
+    none = Wait(np.zeros(()), np.zeros(()), np.ones(()))
+    state = _Sizing(launch, endpoints, work, overhead_ms, dict(fixed), {s.id: none for s in launch.stations})
+    state.waits |= {name: wait_at(work.stations[name], at) for name, at in fixed.items()}
+    least = {station.id: _size_service(state, station) for station in _inner_first(launch, endpoints)}
+    return Sized(state.sizes, state.waits, least)
+
+
+def _inner_first(launch: Launch, endpoints: Sequence[EndpointPlan]) -> list[Station]:
+    """Pods in an order in which a service comes after those that its endpoints call."""
+    service = {e.id: e.service for e in endpoints}
+    calls: dict[str, set[str]] = {s.id: set() for s in launch.services}
+    for e in endpoints:
+        calls[e.service] |= {service[c] for c in e.calls if c in service} - {e.service}
+    try:
+        order = list(TopologicalSorter(calls).static_order())
+    except CycleError:
+        order = sorted(calls)
+    pods = [s for s in launch.stations if s.kind == "pods"]
+    return sorted(pods, key=lambda s: order.index(s.service or ""))
+
+
+def _size_service(state: _Sizing, station: Station) -> NDArray[np.int64]:
+    """Find the replicas of one service, leave them in `state`, and return the least by utilisation and minimum."""
+    service = service_of(state.launch, station.service)
+    cores = service.replica_millicores / 1e3
+    own = [e for e in state.endpoints if e.service == service.id]
+    busy = state.work.stations[station.id].busy
+    least = np.maximum(service.min_replicas, np.ceil(busy / station.max_utilisation / cores - 1e-9)).astype(np.int64)
+    low, high = least - 1, least.copy()
+    while True:
+        state.set(station, high.astype(float), cores)
+        bad, which = state.broken(own)
+        if not bad.any():
+            break
+        low, high = np.where(bad, high, low), np.where(bad, 2 * high, high)
+        if high.max() > MOST_REPLICAS:
+            raise Infeasible(
+                f"no number of {service.id} replicas meets the SLO ({which or 'of a later month'})",
+                "Raise that SLO, lower the service demand or the application factor, or raise replica_millicores.",
+            )
+    while np.any(high - low > 1):
+        middle = np.where(high - low > 1, (low + high) // 2, high)
+        state.set(station, middle.astype(float), cores)
+        bad, _ = state.broken(own)
+        low, high = np.where(bad, middle, low), np.where(bad, high, middle)
+    state.set(station, high.astype(float), cores)
+    return least
+
+
+def binding_rule(
+    launch: Launch,
+    endpoints: Sequence[EndpointPlan],
+    work: Workload,
+    sized: Sized,
+    station: Station,
+    overhead_ms: Mapping[str, float],
+) -> tuple[str, str]:
+    """What forbids one replica fewer in workload 0: `slo_p95` or `slo_p99` (endpoint), `max_utilisation`, `minimum`."""
+    service = service_of(launch, station.service)
+    replicas = float(sized.sizes[station.id].queues[0])
+    if replicas <= service.min_replicas:
+        return "minimum", ""
+    if replicas <= float(sized.least[station.id][0]):
+        return "max_utilisation", ""
+    state = _Sizing(launch, endpoints, work, overhead_ms, dict(sized.sizes), dict(sized.waits))
+    state.set(station, np.array([replicas - 1]), service.replica_millicores / 1e3)
+    _, which = state.broken([e for e in endpoints if e.service == service.id])
+    rule, _, endpoint = which.partition(" ")
+    return (rule, endpoint) if rule else ("max_utilisation", "")

@@ -1,12 +1,12 @@
 """Predicted response times of stations and endpoints at a workload and a size.
 
 Pods sit behind a random split, so each is a queue of its own with 1/n of the station's rate; servers of a role share
-one queue. An endpoint's time is the sum over the stations it visits, over its inner calls and its upstream latency.
+one queue. An endpoint's time is the sum over the stations it visits, its inner calls and its upstream latency (S2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,54 +23,35 @@ from capacity.queueing import (
     network_response_quantile,
 )
 from capacity.queueing.ggc import Wait
-from capacity.sizing.workload import StationLoad, Workload, call_scv, demand_s
+from capacity.sizing.workload import Floats, StationLoad, Workload, call_scv, demand_s
 
 UNBOUNDED_MS = 1e7
 """Shown for a station without a steady state, since a document holds no infinity."""
+CAPACITY_LIMIT = 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`queues` separate queues of `servers` CPU servers each (pods: one queue a replica)."""
+    """`queues` (W,) separate queues of `servers` CPU servers each (pods: one queue a replica)."""
 
-    queues: int
-    servers: float
+    queues: Floats
+    servers: Floats
 
     @property
-    def total(self) -> float:
+    def total(self) -> Floats:
         """CPU servers of the station together."""
-        return self.queues * self.servers
+        return np.asarray(self.queues * self.servers)
 
 
-def wait_at(load: StationLoad, size: Size) -> Wait:
+def size(queues: Floats | float, servers: Floats | float) -> Size:
+    """A size from numbers or arrays."""
+    q, c = np.broadcast_arrays(np.atleast_1d(np.asarray(queues, float)), np.atleast_1d(np.asarray(servers, float)))
+    return Size(q, c)
+
+
+def wait_at(load: StationLoad, at: Size) -> Wait:
     """Wait at a station whose rate is split evenly over its queues."""
-    return ggc_wait(load.rate / size.queues, max(load.mean_s, 1e-9), size.servers, 1.0, load.scv)
-
-
-def station_plan(
-    launch: Launch, station: Station, load: StationLoad, size: Size, slo_ms: tuple[float, float], factor: float
-) -> StationPlan:
-    """The station as predicted. `slo_ms`: limits on the p95 and p99 of its residence for `capacity_per_s`."""
-    args = (load.rate / size.queues, max(load.mean_s, 1e-9), size.servers, 1.0, load.scv)
-    slo = ((0.95, slo_ms[0] / 1e3), (0.99, slo_ms[1] / 1e3))
-    most = size.queues * float(max_rate(size.servers, args[1], slo, 1.0, load.scv, 0.98))
-    busy = load.busy / size.total
-    return StationPlan(
-        id=station.id,
-        kind=station.kind,
-        service=station.service,
-        role=station.role,
-        servers=_r(size.total, 3),
-        arrival_rate_per_s=_r(load.rate),
-        demand_ms=_r(load.mean_s * 1e3),
-        demand_factor=_r(factor),
-        utilisation=_r(busy),
-        mean_ms=_ms(ggc_response_mean(*args)),
-        p95_ms=_ms(ggc_response_quantile(0.95, *args)),
-        p99_ms=_ms(ggc_response_quantile(0.99, *args)),
-        capacity_per_s=_r(most),
-        quota_per_day=station.quota_per_day,
-    )
+    return ggc_wait(load.rate / at.queues, load.mean_s, at.servers, 1.0, load.scv)
 
 
 def legs(
@@ -78,7 +59,7 @@ def legs(
     endpoints: Mapping[str, EndpointPlan],
     stations: Mapping[str, Station],
     waits: Mapping[str, Wait],
-    factor: float,
+    factor: Floats,
     visits: float = 1.0,
     depth: int = 0,
 ) -> list[Leg]:
@@ -86,8 +67,7 @@ def legs(
     out: list[Leg] = []
     for name in endpoint.demand_ms:
         station = stations[name]
-        service = demand_s(endpoint, station, factor)
-        out.append(Leg(waits[name], service, call_scv(endpoint, station), visits))
+        out.append(Leg(waits[name], demand_s(endpoint, station, factor), call_scv(endpoint, station), visits))
     for called, count in endpoint.calls.items():
         if called in stations:
             upstream = stations[called]
@@ -97,36 +77,88 @@ def legs(
     return out
 
 
+def station_plans(
+    launch: Launch,
+    at: Sequence[tuple[Workload, Workload, Mapping[str, Size]]],
+    slos_ms: Mapping[str, tuple[float, float]],
+) -> list[tuple[StationPlan, ...]]:
+    """Stations as predicted, for many deployments in one go.
+
+    Each is (workload, the same rates with the application factor 1, sizes), of which place 0 counts. `slos_ms`: limits
+    on the p95 and p99 of a station's residence, for its capacity.
+    """
+    stations = launch.stations
+
+    def table(value: Callable[[Workload, Workload, Mapping[str, Size], Station], Floats]) -> Floats:
+        return np.array([[float(value(*one, s)[0]) for s in stations] for one in at])
+
+    rate = table(lambda work, plain, sizes, s: work.stations[s.id].rate)
+    mean = table(lambda work, plain, sizes, s: work.stations[s.id].mean_s)
+    scv = table(lambda work, plain, sizes, s: work.stations[s.id].scv)
+    plain_busy = table(lambda work, plain, sizes, s: plain.stations[s.id].busy)
+    queues = table(lambda work, plain, sizes, s: sizes[s.id].queues)
+    servers = table(lambda work, plain, sizes, s: sizes[s.id].servers)
+    limits = np.array([slos_ms[s.id] for s in stations]) / 1e3
+    each = (rate / queues, mean, servers, 1.0, scv)
+    means = ggc_response_mean(*each)
+    p95, p99 = ggc_response_quantile(np.array([0.95, 0.99]).reshape(2, 1, 1), *each)
+    slo = ((0.95, limits[:, 0]), (0.99, limits[:, 1]))
+    most = queues * max_rate(servers, mean, slo, 1.0, scv, CAPACITY_LIMIT)
+    return [
+        tuple(
+            StationPlan(
+                id=s.id,
+                kind=s.kind,
+                service=s.service,
+                role=s.role,
+                servers=_round(queues[d, n] * servers[d, n], 3),
+                arrival_rate_per_s=_round(rate[d, n]),
+                demand_ms=_round(mean[d, n] * 1e3),
+                demand_factor=_round(rate[d, n] * mean[d, n] / plain_busy[d, n]) if plain_busy[d, n] > 0 else 1.0,
+                utilisation=_round(rate[d, n] * mean[d, n] / (queues[d, n] * servers[d, n])),
+                mean_ms=_ms(means[d, n]),
+                p95_ms=_ms(p95[d, n]),
+                p99_ms=_ms(p99[d, n]),
+                capacity_per_s=_round(most[d, n]),
+                quota_per_day=s.quota_per_day,
+            )
+            for n, s in enumerate(stations)
+        )
+        for d in range(len(at))
+    ]
+
+
 def endpoint_predictions(
     launch: Launch,
-    endpoints: tuple[EndpointPlan, ...],
+    endpoints: Sequence[EndpointPlan],
     work: Workload,
     waits: Mapping[str, Wait],
     overhead_ms: Mapping[str, float],
 ) -> tuple[EndpointPrediction, ...]:
-    """Every endpoint's predicted response time at the workload."""
+    """Every endpoint's predicted response time at workload 0."""
     by_id = {e.id: e for e in endpoints}
     stations = {s.id: s for s in launch.stations}
     out = []
     for endpoint in endpoints:
         path = legs(endpoint, by_id, stations, waits, work.factor)
         overhead = overhead_ms.get(endpoint.id, 0.0) / 1e3
+        tails = np.asarray(network_response_quantile(np.array([[0.95], [0.99]]), path, overhead))
         out.append(
             EndpointPrediction(
                 endpoint=endpoint.id,
-                arrival_rate_per_s=_r(work.endpoint_rates[endpoint.id]),
+                arrival_rate_per_s=_round(work.endpoint_rates[endpoint.id][0]),
                 mean_ms=_ms(network_response_moments(path, overhead).mean),
-                p95_ms=_ms(network_response_quantile(0.95, path, overhead)),
-                p99_ms=_ms(network_response_quantile(0.99, path, overhead)),
+                p95_ms=_ms(tails[0]),
+                p99_ms=_ms(tails[1]),
             )
         )
     return tuple(out)
 
 
-def _r(value: float, digits: int = 4) -> float:
-    return float(round(float(value), digits))
+def _round(value: object, digits: int = 4) -> float:
+    return float(round(float(np.asarray(value, float).reshape(-1)[0]), digits))
 
 
 def _ms(seconds: object) -> float:
-    value = float(np.asarray(seconds, float)) * 1e3
-    return _r(value, 2) if np.isfinite(value) else UNBOUNDED_MS
+    value = float(np.asarray(seconds, float).reshape(-1)[0]) * 1e3
+    return _round(value, 2) if np.isfinite(value) else UNBOUNDED_MS

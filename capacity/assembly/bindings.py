@@ -1,0 +1,169 @@
+"""What binds each size: the chain from a number back to hour, provinces, class, station and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from capacity.assembly.computed import Computed, need_months, phase_months
+from capacity.demand.design import DesignPoint
+from capacity.launch import Phase, RolePlan
+from capacity.leaseplan import Binding, LeasedServer
+from capacity.queueing.ggc import Wait
+from capacity.sizing.needs import standing
+from capacity.sizing.pods import Sized, binding_rule
+from capacity.sizing.predict import Size
+from capacity.sizing.workload import visits_a_journey
+
+MOST_PROVINCES = 5
+RESOURCE_ID = {"cores": "inti", "memory_gib": "GiB memori", "disk_gb": "GB cakram", "iops": "IOPS"}
+RESOURCE_EN = {"cores": "cores", "memory_gib": "GiB of memory", "disk_gb": "GB of disk", "iops": "IOPS"}
+
+
+def bindings(all_of: Computed, phase: Phase, servers: Sequence[LeasedServer]) -> tuple[Binding, ...]:
+    """Of every service and role at every site, and of every upstream with a quota."""
+    return (*_services(all_of, phase), *_servers(all_of, phase, servers), *_quotas(all_of, phase))
+
+
+def _services(all_of: Computed, phase: Phase) -> Iterator[Binding]:
+    launch, w = all_of.launch, all_of.phase_index(phase)
+    point = all_of.phase_point(phase)
+    for site in launch.sites:
+        work, sized = all_of.works[site.id].pick(w), _pick(all_of.sized[site.id], w)
+        for station in launch.stations:
+            if station.kind != "pods":
+                continue
+            rule, endpoint = binding_rule(launch, all_of.endpoints, work, sized, station, all_of.overhead_ms)
+            replicas = int(sized.sizes[station.id].queues[0])
+            load = float(work.stations[station.id].busy[0])
+            tail_id, tail_en = _rule_words(rule, endpoint, station.max_utilisation)
+            yield Binding(
+                subject=f"services.{station.service}@{site.id}",
+                value=replicas,
+                rule=rule,
+                hour=point.hour,
+                provinces=tuple(point.provinces)[:MOST_PROVINCES],
+                traffic_class=heaviest_class(all_of, point, station.id),
+                station=station.id,
+                detail_id=f"{load:.2f} inti sibuk pada {replicas} replika; {tail_id}",
+                detail_en=f"{load:.2f} cores busy on {replicas} replicas; {tail_en}",
+            )
+
+
+def _rule_words(rule: str, endpoint: str, limit: float) -> tuple[str, str]:
+    if rule == "max_utilisation":
+        return f"paling banyak {limit:.0%} sibuk", f"at most {limit:.0%} busy"
+    if rule == "minimum":
+        return "jumlah paling sedikit", "the minimum"
+    return f"{rule} dari {endpoint}", f"{rule} of {endpoint}"
+
+
+def _servers(all_of: Computed, phase: Phase, servers: Sequence[LeasedServer]) -> Iterator[Binding]:
+    launch = all_of.launch
+    point = all_of.phase_point(phase)
+    stations = {s.role: s.id for s in launch.stations if s.kind == "server"}
+    for site in launch.sites:
+        for role in launch.roles:
+            mine = [s for s in servers if s.site == site.id and s.role == role.role]
+            if not mine:
+                continue
+            needs = all_of.needs[site.id, role.role][: need_months(launch, phase).stop]
+            need = needs[-1] if len(needs) == 1 else max(needs, key=lambda n: n.values())
+            count, resource = standing(role, need, all_of.sku(mine[0].sku))
+            rule = "minimum" if count + role.redundancy <= role.min_servers else "n_plus_k"
+            busiest = _busiest_station(all_of, point) if role.role == "worker" else stations.get(role.role)
+            yield Binding(
+                subject=f"servers.{site.id}.{role.role}",
+                value=len(mine),
+                rule=rule,
+                hour=point.hour if busiest else None,
+                provinces=tuple(point.provinces)[:MOST_PROVINCES] if busiest else (),
+                traffic_class=heaviest_class(all_of, point, busiest) if busiest else None,
+                station=busiest,
+                detail_id=_server_words(
+                    role, need.values(), count, resource, RESOURCE_ID, ("cadangan", "paling sedikit")
+                ),
+                detail_en=_server_words(role, need.values(), count, resource, RESOURCE_EN, ("spare", "at least")),
+            )
+
+
+def _server_words(
+    role: RolePlan,
+    amounts: tuple[float, ...],
+    count: int,
+    resource: str,
+    names: dict[str, str],
+    words: tuple[str, str],
+) -> str:
+    amount = amounts[list(names).index(resource)]
+    return f"{amount:,.1f} {names[resource]}: {count} + {role.redundancy} {words[0]}, {words[1]} {role.min_servers}"
+
+
+def _quotas(all_of: Computed, phase: Phase) -> Iterator[Binding]:
+    launch = all_of.launch
+    for station in launch.stations:
+        if station.kind != "upstream" or station.quota_per_day is None:
+            continue
+        daily = upstream_a_day(all_of, station.id, phase)
+        level = float(np.quantile(daily, launch.design.quantile))
+        chance = float((daily > station.quota_per_day).mean())
+        binds = level > station.quota_per_day
+        share, quota = level / station.quota_per_day, f"{station.quota_per_day:,.0f}"
+        yield Binding(
+            subject=f"upstream.{station.id}",
+            value=round(level, 1),
+            rule="quota" if binds else "quota_holds",
+            traffic_class=heaviest_class(all_of, all_of.phase_point(phase), station.id),
+            station=station.id,
+            detail_id=f"{share:.0%} dari kuota {quota} sehari; peluang terlampaui {chance:.1%}",
+            detail_en=f"{share:.0%} of the quota of {quota} a day; exceeded with chance {chance:.1%}",
+        )
+
+
+def upstream_a_day(all_of: Computed, station: str, phase: Phase) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(D,) calls of an upstream on the phase's busiest day."""
+    launch = all_of.launch
+    months = list(phase_months(launch, phase))
+    busiest = all_of.found.busiest_day[:, months].max(axis=1)
+    calls = {e.id: e.calls.get(station, 0.0) for e in all_of.endpoints}
+    visits = visits_a_journey(launch)
+    total = np.zeros(all_of.draws.count)
+    for kind in launch.classes:
+        each = sum(count * calls[e] for e, count in visits[kind.id].items())
+        if each and kind.driver == "registrations":
+            total += busiest * all_of.draws.per_unit[kind.id] * each
+    return total
+
+
+def heaviest_class(all_of: Computed, point: DesignPoint, station: str) -> str | None:
+    """The class that keeps most of a station busy at a design point."""
+    costs = all_of.found.costs
+    s = costs.stations.index(station)
+    load = [
+        point.class_rates[k] * (costs.fixed[s, n] + point.factor * costs.scaled[s, n])
+        for n, k in enumerate(costs.classes)
+    ]
+    return costs.classes[int(np.argmax(load))] if max(load) > 0 else None
+
+
+def _busiest_station(all_of: Computed, point: DesignPoint) -> str:
+    costs = all_of.found.costs
+    rates = np.array([point.class_rates[k] for k in costs.classes])
+    load = (costs.fixed + point.factor * costs.scaled) @ rates
+    return max(
+        (name for name, pod in zip(costs.stations, costs.pods, strict=True) if pod),
+        key=lambda n: load[costs.stations.index(n)],
+    )
+
+
+def _pick(sized: Sized, w: int) -> Sized:
+    some = slice(w, w + 1)
+    return Sized(
+        {k: Size(v.queues[some], v.servers[some]) for k, v in sized.sizes.items()},
+        {
+            k: Wait(*(np.broadcast_to(f, np.shape(sized.sizes[k].queues))[some] for f in v))
+            for k, v in sized.waits.items()
+        },
+        {k: v[some] for k, v in sized.least.items()},
+    )
