@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -144,6 +145,44 @@ def test_a_run_that_was_killed_is_continued(site: Site) -> None:
         assert set(powers(rack).values()) == {"On"}
         assert set(boots(rack).values()) == {1}
         assert {server.name for server in read_outputs(site.engine.outputs("fleet")).servers} == set(powers(rack))
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from infra.engine.workspace import Environment
+from infra.toolchain import ensure
+from oss.console import progress
+
+with progress("fleet") as shown:
+    try:
+        Environment("trial", ensure(["pulumi"]), shown, Path(sys.argv[1])).up("fleet")
+    except KeyboardInterrupt:
+        raise SystemExit(130)
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2], ids=["once", "twice"])
+def test_an_interrupt_ends_in_order_and_the_next_run_continues(site: Site, signals: int) -> None:
+    with paper_rack(site.rack(1), site.state, latency_s=2) as rack:
+        site.engine.preview("fleet")
+        command = [sys.executable, "-c", INTERRUPTED, str(site.folder)]
+        process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 120
+        while not any(sum(item["requests"].values()) for item in rack.seen().values()):
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.02)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        said = process.communicate(timeout=120)[1]
+        assert process.returncode == Exit.INTERRUPTED
+        assert "stopping" in said
+        assert "Traceback" not in said
+        site.engine.up("fleet")
+        assert set(powers(rack).values()) == {"On"}
+        assert set(boots(rack).values()) == {1}
 
 
 def test_by_hand_as_well(site: Site) -> None:
