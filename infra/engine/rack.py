@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from capacity.leaseplan import Deployment, LeasePlan
 from infra.network.addresses import AddressPlan
-from infra.rack.spec import RackServer, RackSpec
+from infra.rack.spec import Mount, RackServer, RackSpec
 
 
-def rack_spec(environment: str, plan: LeasePlan, deployment: Deployment, addresses: AddressPlan) -> RackSpec:
+def rack_spec(
+    environment: str,
+    plan: LeasePlan,
+    deployment: Deployment,
+    addresses: AddressPlan,
+    mounts: Sequence[Mount] = (),
+) -> RackSpec:
     """The rack named like the environment, with the phase's servers as their vendors deliver them."""
     limits = cpu_limits(plan, deployment)
     supernet = next(iter(addresses.supernets.values()))
@@ -17,6 +24,7 @@ def rack_spec(environment: str, plan: LeasePlan, deployment: Deployment, address
     return RackSpec(
         name=environment,
         supernet=supernet,
+        mounts=tuple(mounts),
         servers=tuple(
             RackServer(
                 name=server.name,

@@ -94,7 +94,7 @@ class Rollout:
         """The rack delivers the phase's servers, switched off; those that stand are left alone."""
         from infra import rack  # only here: a site's operator needs no container tools
 
-        handle = rack.up(self._rack_spec(), progress)
+        handle = rack.up(self._rack_spec(progress), progress)
         return f"{len(handle.spec.servers)} servers {'delivered' if handle.changed else 'stand as planned'}"
 
     def fleet(self, progress: Progress) -> str:
@@ -105,7 +105,8 @@ class Rollout:
         """Run the playbooks over the fleet's outputs."""
         from infra import playbooks  # only here: it brings Ansible
 
-        return str(playbooks.configure(self.environment, self.outputs(progress), progress) or "done")
+        plan = load_lease_plan(self.settings.lock_file)
+        return str(playbooks.configure(self.environment, self.outputs(progress), plan, progress, self.settings))
 
     def platform(self, progress: Progress) -> str:
         """Namespaces, quotas, policies."""
@@ -170,11 +171,13 @@ class Rollout:
             folder.rmdir()
         return ("removed" if found else "there was none") + (f"; kept: {', '.join(left)}" if left else "")
 
-    def _rack_spec(self) -> RackSpec:
+    def _rack_spec(self, progress: Progress) -> RackSpec:
+        from infra.playbooks.mirror import mounts
+
         plan = load_lease_plan(self.settings.lock_file)
         deployment = plan.deployment(self.settings.phase, "rack")
         addresses = address_plan(plan, "rack", self.settings.supernet, self.settings.lock_file.name)
-        return rack_spec(self.environment, plan, deployment, addresses)
+        return rack_spec(self.environment, plan, deployment, addresses, mounts(progress))
 
     def _engine(self, progress: Progress) -> Environment:
         if self._toolchain is None:

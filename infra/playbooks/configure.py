@@ -1,0 +1,106 @@
+"""Configure a fleet: certificates, inventory, one run of the playbooks."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from capacity.faults import StepFailed
+from capacity.leaseplan import LeasePlan
+from capacity.progress import Progress
+from infra.outputs import FleetOutputs
+from infra.paths import state_dir
+from infra.pki.fleet import ensure_credentials
+from infra.playbooks.inventory import Programs, SshAccess, inventory, secret_variables
+from infra.playbooks.mirror import PROGRAMS, mirror, on_server
+from infra.playbooks.runner import run_playbook
+from infra.settings import FleetSettings
+
+PLAYBOOK = "site.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of the run is wanted: all by default. `check` changes nothing and says what would change."""
+
+    check: bool = False
+    limit: str = ""
+    tags: str = ""
+
+    def options(self) -> list[str]:
+        """As Ansible's own options."""
+        out = ["--check", "--diff"] if self.check else []
+        out += ["--limit", shlex.quote(self.limit)] if self.limit else []
+        return out + (["--tags", shlex.quote(self.tags)] if self.tags else [])
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureResult:
+    """What a run came to. `changed`: server → tasks that changed something."""
+
+    servers: int
+    tasks: int
+    changed: dict[str, list[str]]
+    seconds: float
+
+    def __str__(self) -> str:
+        count = sum(len(tasks) for tasks in self.changed.values())
+        what = f"{count} changes on {len(self.changed)} of {self.servers} servers" if count else "nothing to change"
+        return f"{what}, {self.tasks} tasks"
+
+
+def configure(
+    environment: str,
+    outputs: FleetOutputs,
+    plan: LeasePlan,
+    progress: Progress,
+    settings: FleetSettings,
+    choice: Choice | None = None,
+) -> ConfigureResult:
+    """Bring every server of the fleet to its role. A second run changes nothing.
+
+    Raises BadInput for outputs that form no cluster, StepFailed naming servers and tasks, MachineLacks.
+    """
+    started = time.monotonic()
+    programs = _programs(outputs, settings, progress)
+    progress.update("issuing certificates")
+    credentials = ensure_credentials(environment, outputs)
+    for change in credentials.changes:
+        progress.update(f"certificate {change}")
+    hosts = inventory(outputs, plan, ssh_access(environment, outputs, settings), programs)
+    options = (choice or Choice()).options()
+    course = run_playbook(PLAYBOOK, hosts, secret_variables(credentials.files, outputs), progress, options)
+    return ConfigureResult(len(outputs.servers), course.ok, course.changed, time.monotonic() - started)
+
+
+def _programs(outputs: FleetOutputs, settings: FleetSettings, progress: Progress) -> Programs:
+    if outputs.scale != "rack":
+        return Programs(
+            archive_url=settings.kubernetes_archive_url,
+            archive_sha256=settings.kubernetes_archive_sha256,
+            pause_image=settings.pause_image,
+        )
+    made = mirror(progress)
+    return Programs(
+        folder=str(PROGRAMS),
+        pause_image=made.pause.reference,
+        images=tuple((archive.reference, on_server(archive)) for archive in made.archives),
+    )
+
+
+def ssh_access(environment: str, outputs: FleetOutputs, settings: FleetSettings) -> SshAccess:
+    """Keys from the environment's state folder, which the rack fills; elsewhere an operator puts them there."""
+    folder = state_dir(environment) / "ssh"
+    keys: Sequence[str] = [path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("*.pub"))]
+    private = [path.with_suffix("") for path in sorted(folder.glob("*.pub")) if path.with_suffix("").exists()]
+    if not private or not (folder / "known_hosts").exists():
+        raise StepFailed(
+            f"{folder} has no key pair and known_hosts file for the servers",
+            f"Run `oss up {environment}`."
+            if outputs.scale == "rack"
+            else "Put id_ed25519, id_ed25519.pub and known_hosts there.",
+        )
+    user = "root" if outputs.scale == "rack" else settings.ssh_user
+    return SshAccess(user, str(private[0]), str(folder / "known_hosts"), tuple(keys))

@@ -1,0 +1,46 @@
+"""What a rack's servers find under `/srv/mirror`: the Kubernetes programs and the image archives of the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from capacity.progress import Progress
+from infra.images.archive import ImageArchive
+from infra.images.pause import images_dir, pause_archive
+from infra.images.permit import build
+from infra.rack.spec import Mount
+from infra.toolchain.toolchain import ensure
+
+PROGRAMS = Path("/srv/mirror/kubernetes")
+IMAGES = Path("/srv/mirror/images")
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """The archives that workers import; `pause` is the image of the process that holds a pod's namespaces."""
+
+    pause: ImageArchive
+    permit: ImageArchive
+
+    @property
+    def archives(self) -> tuple[ImageArchive, ...]:
+        """All archives."""
+        return (self.pause, self.permit)
+
+
+def mounts(progress: Progress) -> tuple[Mount, ...]:
+    """The folders of this machine that a rack's servers see. Builds the programs on first use."""
+    images_dir().mkdir(parents=True, exist_ok=True)
+    programs = ensure(["kubernetes"], progress).binary("kubelet").parent
+    return (Mount(source=programs, target=PROGRAMS), Mount(source=images_dir(), target=IMAGES))
+
+
+def mirror(progress: Progress) -> Mirror:
+    """Build the archives that are missing."""
+    return Mirror(pause_archive(progress), build(progress))
+
+
+def on_server(archive: ImageArchive) -> str:
+    """Where a server finds an archive."""
+    return str(IMAGES / archive.path.name)
