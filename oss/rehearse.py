@@ -1,14 +1,15 @@
 """Walk the whole loop on this machine and end with a verdict: plan, build, load, compare.
 
-Real at every step: leased servers behind Redfish controllers, Pulumi, Ansible over ssh, Kubernetes, PostgreSQL, HTTP load.
-Only the size differs from the nation's; the lease plan says by how much. Ends with a page, build/rehearsal.html.
+Real at every step: leased servers behind Redfish controllers, Pulumi, Ansible over ssh, Kubernetes, PostgreSQL, HTTP
+load. Only the size differs from the nation's; the lease plan says by how much. Ends with a page, build/rehearsal.html.
 
 Each step looks before it acts. After Ctrl-C or a kill, run it again: it continues. `oss down local` removes all of it.
 
   oss rehearse                    phase 1; the rack is taken away at the end
   oss rehearse --phase 2 --keep   leave everything running, and say how to look at it
 
-Exit codes: 0 go, 1 no-go, 2 bad input, 3 infeasible plan, 4 the machine lacks something, 5 a step failed, 130 interrupted.
+Exit codes: 0 go, 1 no-go, 2 bad input, 3 infeasible plan, 4 the machine lacks something, 5 a step failed,
+130 interrupted.
 """
 
 from __future__ import annotations

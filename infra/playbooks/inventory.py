@@ -69,7 +69,7 @@ def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: 
         if outputs.with_role(role)
     }
     groups["kubernetes"] = {"children": {name: {} for name in ("control", "worker") if name in groups}}
-    sites = {
+    sites: dict[str, Any] = {
         f"site_{site}": {"hosts": {s.name: {} for s in outputs.servers if s.site == site}} for site in _sites(outputs)
     }
     return {"all": {"hosts": hosts, "children": groups | sites}}

@@ -1,7 +1,7 @@
 """Ansible module: a set of files, directories and links of one host in one round trip, all or nothing.
 
-`ansible.builtin.template` asks the host two questions a file; a role here owns a dozen small files on every host, and the
-run without changes has to be short. So the controller renders them and this module compares and writes them together.
+`ansible.builtin.template` asks the host two questions a file; a role here owns a dozen small files on every host, and
+the run without changes has to be short. So the controller renders them and this module compares and writes them together.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ def main() -> None:
     for entry in wanted:
         if entry["validate"] and not module.check_mode:
             _validate(module, entry)
-    for entry in module.params["directories"]:
-        if _ensure_directory(module, entry):
-            changed.append(entry["path"])
+    changed += [entry["path"] for entry in module.params["directories"] if _ensure_directory(module, entry)]
     for entry in module.params["files"]:
         rewritten = entry in wanted
         if rewritten:
@@ -138,9 +136,7 @@ def main() -> None:
                 _write(module, entry)
         if _attributes(module, entry) or rewritten:
             changed.append(entry["path"])
-    for entry in module.params["links"]:
-        if _ensure_link(module, entry):
-            changed.append(entry["path"])
+    changed += [entry["path"] for entry in module.params["links"] if _ensure_link(module, entry)]
     for path in module.params["absent"]:
         if os.path.lexists(path):
             changed.append(path)
