@@ -130,7 +130,12 @@ def _go(arguments: list[str], folder: Path, show: Callable[[Words], None]) -> st
     with (
         tempfile.TemporaryFile("w+") as output,
         subprocess.Popen(
-            ["go", *arguments], cwd=folder, env=go_environment(), stdout=output, stderr=subprocess.PIPE, text=True
+            [*_end_with_us(), "go", *arguments],
+            cwd=folder,
+            env=go_environment(),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process,
     ):
         assert process.stderr is not None
@@ -154,6 +159,12 @@ def _go(arguments: list[str], folder: Path, show: Callable[[Words], None]) -> st
             raise MachineLacks(f"go {arguments[0]} failed in {folder}:\n{last}", remedy_for(last))
         output.seek(0)
         return output.read()
+
+
+def _end_with_us() -> list[str]:
+    """The words before a command that tie its life to ours, so that a killed set-up leaves no compiler running."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def _listen(stream: IO[str], words: Words) -> None:

@@ -111,6 +111,13 @@ MODULES: dict[str, GoModule] = {
             version_of="sigs.k8s.io/kwok",
         ),
         GoModule(
+            name="coredns",
+            purpose="the DNS of a cluster",
+            package=".",
+            executable="coredns",
+            version_of="github.com/coredns/coredns",
+        ),
+        GoModule(
             name="pause",
             purpose="what holds a pod's namespaces open, for the image of that name",
             package=".",
