@@ -20,12 +20,13 @@ from pathlib import Path
 from capacity.documents import shown
 from capacity.faults import Exit
 from capacity.leaseplan import load_lease_plan, lock_path
+from capacity.progress import Progress
 from infra import rack
 from infra.engine.rack import rack_spec
 from infra.engine.stack_files import read_settings
 from infra.network.addresses import address_plan
+from infra.playbooks.mirror import mounts
 from infra.rack import DEFAULT_NAME, RackSpec, RackStatus
-from infra.rack.mirror import mirror_mounts
 from infra.settings import FleetSettings
 from oss.console import out, progress, table
 from oss.steps import spoken
@@ -60,20 +61,19 @@ def run(args: argparse.Namespace) -> int:
     return _status(args.name, args.json)
 
 
-def planned(name: str, plan_file: Path | None, phase: int | None, supernet: str) -> RackSpec:
+def planned(name: str, plan_file: Path | None, phase: int | None, supernet: str, told: Progress) -> RackSpec:
     """The rack that the lease plan asks for; what is not given comes from the fleet stack's settings."""
     settings = read_settings(FleetSettings, name, "fleet")
     lock = lock_path(plan_file) if plan_file else settings.lock_file
     plan = load_lease_plan(lock)
     deployment = plan.deployment(phase or settings.phase, "rack")
     addresses = address_plan(plan, "rack", supernet or settings.supernet, shown(lock))
-    spec = rack_spec(name, plan, deployment, addresses)
-    return spec if spec.mounts else spec.model_copy(update={"mounts": mirror_mounts()})
+    return rack_spec(name, plan, deployment, addresses, mounts(told))
 
 
 def _up(args: argparse.Namespace) -> int:
-    spec = planned(args.name, args.plan, args.phase, args.supernet)
     with progress("rack") as told:
+        spec = planned(args.name, args.plan, args.phase, args.supernet, told)
         handle = rack.up(spec, told, force=args.force)
     servers = handle.spec.servers
     out.print(f"rack {spec.name}: {len(servers)} servers {'delivered' if handle.changed else 'stand as planned'}")

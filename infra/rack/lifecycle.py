@@ -66,7 +66,7 @@ def up(spec: RackSpec, progress: Progress, force: bool = False) -> RackHandle:
         spec = _with_kept(spec, standing, read_spec(spec_file(state)), force, progress)
         changed = ensure_rack_network(spec)
         progress.update("starting the apt cache")
-        changed |= start_apt_cache(spec, state)
+        changed |= start_apt_cache(spec, state, network_is_new=changed)
         image = ensure_image(f"http://{spec.apt_address}:{APT_PORT}", progress)
         progress.update("checking that servers cannot reach the machine")
         changed |= check_isolation(spec.name, image, rack_dir(state) / "isolation")

@@ -35,8 +35,11 @@ def daemons(rack: str, state: Path) -> tuple[Daemon, Daemon, Daemon]:
     )
 
 
-def start_apt_cache(spec: RackSpec, state: Path) -> bool:
-    """See that the apt cache runs; True when it was started."""
+def start_apt_cache(spec: RackSpec, state: Path, network_is_new: bool) -> bool:
+    """See that the apt cache runs; True when it was started. In a new network an old one listens where nobody is."""
+    daemon = daemons(spec.name, state)[2]
+    if network_is_new:
+        daemon.stop()
     archives = {source.host: source.scheme for source in machine_sources()}
     arguments = [
         *("--cache", str(cache_dir() / "apt")),
@@ -45,7 +48,7 @@ def start_apt_cache(spec: RackSpec, state: Path) -> bool:
         *("--listen", f"{spec.apt_address}:{APT_PORT}"),
         *("--inside", f"{rack_namespace(spec.name)}={spec.gateway}:{APT_PORT}"),
     ]
-    return daemons(spec.name, state)[2].start(arguments, lambda: listening({(spec.apt_address, APT_PORT)}))
+    return daemon.start(arguments, lambda: listening({(spec.apt_address, APT_PORT)}))
 
 
 def start_services(spec: RackSpec, state: Path, access: BmcAccess) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -166,6 +168,24 @@ def test_power_is_reported_as_it_is(machine: Machine) -> None:
     reset(machine, "edge-1", sushy.ResetType.GRACEFUL_SHUTDOWN)
     wait("shutdown", lambda: power(machine, "edge-1") == sushy.PowerState.OFF)
     assert not answers(machine, "edge-1")
+
+
+def test_what_is_lost_is_put_back(machine: Machine, rack_spec: RackSpec) -> None:
+    """Processes killed, and a server that reboots while no controller is there to see it."""
+    found = rack.status(rack_spec.name)
+    assert found is not None
+    for pid in found.processes.values():
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    before = containers(rack_spec.name)["worker-1"]
+    subprocess.run(["podman", "exec", before.id, "systemctl", "reboot"], check=False, timeout=60)
+    wait("its end", lambda: not containers(rack_spec.name)["worker-1"].on)
+    lost = rack.status(rack_spec.name)
+    assert lost is not None
+    assert not lost.complete
+    assert rack.up(rack_spec, Silent()).changed
+    wait("ssh", lambda: answers(machine, "worker-1"))
+    assert power(machine, "worker-1") == sushy.PowerState.ON
 
 
 def test_servers_are_added_and_taken_away_without_touching_others(machine: Machine, rack_spec: RackSpec) -> None:
