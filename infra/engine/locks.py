@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from capacity.progress import Progress
 
 WAIT_S = 120.0
 _POLL_S = 0.5
+_CLOCK_SLACK_S = 5.0  # the boot time is kept in whole seconds, and clocks are set
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,18 @@ class Lock:
         """Whether its process still lives: that pid, begun before the lock was written, and running `pulumi`."""
         try:
             command = Path(f"/proc/{self.pid}/comm").read_text(encoding="ascii").strip()
-            begun = Path(f"/proc/{self.pid}").stat().st_mtime
-            return command.startswith("pulumi") and begun <= self.path.stat().st_mtime + 1
+            return command.startswith("pulumi") and _begun(self.pid) <= self.path.stat().st_mtime + _CLOCK_SLACK_S
         except OSError:
             return False
+
+
+def _begun(pid: int) -> float:
+    """When a process was started, in Unix seconds: field 22 of its stat counts ticks since boot (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    boot = next(
+        line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime")
+    )
+    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def locks(backend: Path, stack: str) -> list[Lock]:

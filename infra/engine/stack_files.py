@@ -11,6 +11,7 @@ from capacity.documents import REPOSITORY, read_yaml, validate
 from infra.settings import Settings
 
 PREFIX = "oss:"
+SALT = "encryptionsalt"
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
@@ -36,7 +37,30 @@ def _encrypted(value: Any) -> bool:
     return isinstance(value, dict) and "secure" in value
 
 
-def without_salt(text: str) -> str:
-    """A stack file's text without the line that Pulumi adds for its secrets; empty when nothing else is in it."""
-    kept = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("encryptionsalt:"))
-    return kept if yaml.safe_load(kept) else ""
+def unsalted(before: str, after: str) -> str:
+    """The text that a stack file is to have after Pulumi worked with it: as before unless its settings changed.
+
+    The salt that Pulumi adds for its secrets is left out, unless the file had one before. Empty: no file is needed.
+    """
+    if SALT in _keys(before):
+        return after
+    kept = "".join(line for line in after.splitlines(keepends=True) if not line.startswith(f"{SALT}:"))
+    return before if _settings(kept) == _settings(before) else kept
+
+
+def _keys(text: str) -> dict[str, Any]:
+    document = yaml.safe_load(text)
+    return document if isinstance(document, dict) else {}
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """The document with plain values as text, since Pulumi quotes numbers when it writes."""
+    document = _keys(text)
+    given = document.pop("config", None) or {}
+    return {**document, "config": {key: _plain(value) for key, value in given.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, dict | list) else str(value)

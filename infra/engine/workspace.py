@@ -18,7 +18,7 @@ from infra.engine.failures import failure
 from infra.engine.locks import clear_stale_locks
 from infra.engine.preview import Collect, LayerPreview
 from infra.engine.show import Show
-from infra.engine.stack_files import stack_file, without_salt
+from infra.engine.stack_files import stack_file, unsalted
 from infra.paths import state_dir
 from infra.toolchain import Toolchain
 
@@ -105,7 +105,7 @@ class Environment:
 
     def configure(self, layer: str, values: Mapping[str, str]) -> None:
         """Write settings into the layer's stack file where they differ."""
-        with self._open(layer, keep_file=False) as stack:
+        with self._open(layer) as stack:
             have = stack.get_all_config()
             for key, value in values.items():
                 found = have.get(f"oss:{key}")
@@ -113,12 +113,12 @@ class Environment:
                     stack.set_config(f"oss:{key}", auto.ConfigValue(value))
 
     @contextlib.contextmanager
-    def _open(self, layer: str, keep_file: bool = True) -> Iterator[auto.Stack]:
+    def _open(self, layer: str) -> Iterator[auto.Stack]:
         if layer not in LAYERS:
             raise StepFailed(f"there is no layer {layer}", f"Use one of {', '.join(LAYERS)}.")
         name = f"{self.name}.{layer}"
         file = stack_file(self.name, layer, self._project)
-        with _salt_free(file):
+        with _file_kept(file):
             try:
                 clear_stale_locks(state_dir(self.name) / "pulumi", name, self._progress)
                 stack = auto.create_or_select_stack(
@@ -136,16 +136,16 @@ def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _salt_free(file: Path) -> Iterator[None]:
-    """Take the encryption salt out of a stack file that had none: the state keeps it, the file stays as it was."""
-    had = file.exists() and without_salt(text := file.read_text(encoding="utf-8")) != text
+def _file_kept(file: Path) -> Iterator[None]:
+    """Leave a stack file as it was, unless its settings changed. Pulumi writes it anew to note its salt, which the
+    state keeps as well; a file that had a salt keeps it."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
     try:
         yield
     finally:
-        if not had and file.exists():
-            text = file.read_text(encoding="utf-8")
-            kept = without_salt(text)
-            if not kept:
-                file.unlink()
-            elif kept != text:
-                write_text(file, kept)
+        after = file.read_text(encoding="utf-8") if file.exists() else ""
+        kept = unsalted(before, after)
+        if not kept:
+            file.unlink(missing_ok=True)
+        elif kept != after:
+            write_text(file, kept)

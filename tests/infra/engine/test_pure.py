@@ -21,7 +21,7 @@ from infra.engine.cost import cost_difference, rupiah, total
 from infra.engine.failures import failure, last_words
 from infra.engine.locks import clear_stale_locks, locks
 from infra.engine.rollout import check_environment_name, said
-from infra.engine.stack_files import read_settings, without_salt
+from infra.engine.stack_files import read_settings, unsalted
 from infra.lease.model import LeaseTerms
 from infra.settings import FleetSettings
 
@@ -135,11 +135,17 @@ def test_settings_list_every_fault_and_skip_secrets(tmp_path: Path) -> None:
     assert "racksPerSite" in caught.value.faults[2].remedy
 
 
-def test_the_salt_alone_leaves_nothing() -> None:
-    assert without_salt("encryptionsalt: v1:abc\n") == ""
-    assert without_salt("config:\n  oss:phase: 1\nencryptionsalt: v1:abc\n") == "config:\n  oss:phase: 1\n"
-    commented = "# kept\nconfig:\n  oss:phase: 1\n"
-    assert without_salt(commented) == commented
+SALTED = "encryptionsalt: v1:abc\n"
+WRITTEN = "# why\nconfig:\n  oss:phase: 1\n  oss:seed: false\n"
+
+
+def test_a_stack_file_stays_as_it_was_unless_its_settings_change() -> None:
+    assert unsalted("", SALTED) == ""
+    assert unsalted(WRITTEN, WRITTEN.replace("1", '"1"').replace("false", '"false"') + SALTED) == WRITTEN
+    changed = WRITTEN.replace("1", '"2"')
+    assert unsalted(WRITTEN, changed + SALTED) == changed
+    assert unsalted("", changed + SALTED) == changed
+    assert unsalted(WRITTEN + SALTED, changed + SALTED) == changed + SALTED
 
 
 @pytest.fixture
