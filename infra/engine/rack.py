@@ -24,6 +24,7 @@ def rack_spec(
     return RackSpec(
         name=environment,
         supernet=supernet,
+        mounts=mounts,
         mounts=tuple(mounts),
         servers=tuple(
             RackServer(

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,6 +161,10 @@ def pulumi_like(tmp_path: Path) -> Iterator[int]:
     program = tmp_path / "pulumi"
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen([program, "60"])
+    end = time.monotonic() + 30
+    while Path(f"/proc/{process.pid}/comm").read_text().strip() != program.name:  # named a moment after the exec
+        assert time.monotonic() < end
+        time.sleep(0.001)
     yield process.pid
     process.kill()
     process.wait()
