@@ -24,7 +24,6 @@ def rack_spec(
     return RackSpec(
         name=environment,
         supernet=supernet,
-        mounts=mounts,
         mounts=tuple(mounts),
         servers=tuple(
             RackServer(
