@@ -13,6 +13,7 @@ from typing import Literal
 
 from capacity.faults import MachineLacks
 from infra.paths import cache_dir
+from infra.rack import machine
 from infra.toolchain import debian, gobuild, kernel, official, plugins
 from infra.toolchain.modules import MODULES
 
@@ -124,17 +125,23 @@ def _rights() -> Iterator[Check]:
 
 
 def _kernel() -> Iterator[Check]:
-    newer = "use a kernel that has it (Debian's own has)"
-    features: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("veth", lambda: kernel.link_fault("veth")),
-        ("bridge", lambda: kernel.link_fault("bridge")),
-        ("nftables", kernel.nftables_fault),
-        ("overlay", kernel.overlay_fault),
-        ("cgroups", kernel.cgroup_fault),
+    has_it = "use a kernel that has it (Debian's own has)"
+    mounted = "mount them under /sys/fs/cgroup, as systemd does at boot"
+    found = f"kernel {platform.release()}"
+    for name in ("veth", "bridge"):
+        if machine.find_program("ip") is None:
+            yield Check(name, "rack", "later", "not tried yet: ip is not installed", "make setup")
+        else:
+            fault = kernel.link_fault(name)
+            yield Check(name, "rack", "missing" if fault else "ok", fault or found, has_it)
+    features: tuple[tuple[str, Callable[[], str], str], ...] = (
+        ("nftables", kernel.nftables_fault, has_it),
+        ("overlay", kernel.overlay_fault, has_it),
+        ("cgroups", kernel.cgroup_fault, mounted),
     )
-    for name, fault_of in features:
+    for name, fault_of, remedy in features:
         fault = fault_of()
-        yield Check(name, "rack", "missing" if fault else "ok", fault or f"kernel {platform.release()}", newer)
+        yield Check(name, "rack", "missing" if fault else "ok", fault or found, remedy)
 
 
 def _size() -> Iterator[Check]:
