@@ -22,10 +22,7 @@ from capacity.faults import Exit
 from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.progress import Progress
 from infra import rack
-from infra.engine.rack import rack_spec
-from infra.engine.stack_files import read_settings
 from infra.network.addresses import address_plan
-from infra.playbooks.mirror import mounts
 from infra.rack import DEFAULT_NAME, RackSpec, RackStatus
 from infra.settings import FleetSettings
 from oss.console import out, progress, table
@@ -63,6 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 def planned(name: str, plan_file: Path | None, phase: int | None, supernet: str, told: Progress) -> RackSpec:
     """The rack that the lease plan asks for; what is not given comes from the fleet stack's settings."""
+    # Only here: `status` and `down` need neither the engine nor what builds the mirror.
+    from infra.engine.rack import rack_spec
+    from infra.engine.stack_files import read_settings
+    from infra.playbooks.mirror import mounts
+
     settings = read_settings(FleetSettings, name, "fleet")
     lock = lock_path(plan_file) if plan_file else settings.lock_file
     plan = load_lease_plan(lock)

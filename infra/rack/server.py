@@ -28,7 +28,12 @@ MAX_FILES = 1 << 20
 MAX_PROCESSES = 16384
 
 # With SYS_TIME a server could set the machine's clock; MODULE and RAWIO reach its kernel and devices, SYSLOG its log.
-DROPPED_CAPABILITIES = ("SYS_TIME", "SYS_MODULE", "SYS_RAWIO", "SYSLOG")
+# The others act on the whole machine too (security modules, suspend, performance counters, accounting), and nothing
+# that runs on a server needs them.
+DROPPED_CAPABILITIES = (
+    *("SYS_TIME", "SYS_MODULE", "SYS_RAWIO", "SYSLOG"),
+    *("MAC_ADMIN", "MAC_OVERRIDE", "WAKE_ALARM", "BLOCK_SUSPEND", "PERFMON", "SYS_PACCT"),
+)
 # Container runtimes inside make device nodes (m) and use the console and tun; nothing opens a block device.
 DEVICE_RULES = ("c *:* m", "b *:* m", "c 5:1 rwm", "c 10:200 rwm")
 # overlayfs does not lie on overlayfs, and databases should not write through it.
