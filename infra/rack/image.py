@@ -97,7 +97,8 @@ def _digest(sources: tuple[Source, ...], settings: str) -> str:
     for word in (*_recipe(settings, "OVERLAY"), codename(), settings, *(s.stanza() for s in sources)):
         total.update(f"{word}\n".encode())
     for path in sorted(p for p in ROOTFS.rglob("*") if p.is_file()):
-        total.update(f"{path.relative_to(ROOTFS)}\0{path.stat().st_mode & 0o111:o}\0".encode() + path.read_bytes())
+        mode = 0o111 if path.stat().st_mode & 0o100 else 0  # whatever the umask of the checkout was
+        total.update(f"{path.relative_to(ROOTFS)}\0{mode:o}\0".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 
