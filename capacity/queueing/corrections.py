@@ -31,7 +31,7 @@ from capacity.queueing.shapes import Shape
 FILE: Final = Path(__file__).with_name("corrections.json")
 
 Quantity = Literal["probability", "mean", "scv"]
-DEGREE: Final[dict[Quantity, int]] = {"probability": 5, "mean": 6, "scv": 5}
+DEGREE: Final[dict[Quantity, int]] = {"probability": 6, "mean": 6, "scv": 5}
 
 RAREST_T: Final = 8.0
 MOST_SERVERS: Final = 256.0
@@ -74,36 +74,27 @@ def coordinates(t: Floats, c: Floats, ca2: Floats, cs2: Floats) -> tuple[Floats,
 def correction(
     quantity: Quantity, arrival: Shape, service: Shape, t: Floats, c: Floats, ca2: Floats, cs2: Floats
 ) -> Floats:
-    """Value of one surface. Shapes: broadcast; scv arrays may be smaller than t and c, which saves work."""
+    """Value of one surface. Shapes: broadcast; scv that are single numbers save most of the work."""
     t, h, x, y = coordinates(t, c, ca2, cs2)
-    total: Floats = np.zeros(())
-    for i, row in enumerate(reversed(_surface(quantity, arrival, service))):
-        inner: Floats = np.zeros(())
-        for monomials in reversed(row):
-            inner = inner * h + sum((a * x**k * y**m for k, m, a in monomials), start=np.zeros(()))
-        total = inner if i == 0 else total * t + inner
-    return np.asarray(total)
-
-
-Rows = tuple[tuple[tuple[tuple[int, int, float], ...], ...], ...]
+    table = _surface(quantity, arrival, service)
+    powers = [part[..., None] ** np.arange(size) for part, size in zip((t, h, x, y), table.shape, strict=True)]
+    at_scv = np.einsum("ijkl,...k,...l->...ij", table, powers[2], powers[3])
+    if at_scv.ndim == 2:
+        return np.asarray((powers[0] @ at_scv * powers[1]).sum(axis=-1))
+    return np.asarray(np.einsum("...i,...ij,...j->...", powers[0], at_scv, powers[1]))
 
 
 @cache
-def _surface(quantity: Quantity, arrival: Shape, service: Shape) -> Rows:
-    """Coefficients as [power of t][power of h] -> (k, l, coefficient), the factors 1 - h multiplied out."""
+def _surface(quantity: Quantity, arrival: Shape, service: Shape) -> Floats:
+    """Coefficients by the powers of t, h, x and y, the factors 1 - h multiplied out."""
     values = _file()[f"{arrival}/{service}"][quantity]
-    degree = DEGREE[quantity]
-    table: list[list[dict[tuple[int, int], float]]] = [[{} for _ in range(degree + 2)] for _ in range(degree + 1)]
-
-    def add(i: int, j: int, k: int, l: int, a: float) -> None:  # noqa: E741
-        cell = table[i][j]
-        cell[k, l] = cell.get((k, l), 0.0) + a
-
-    for (i, j, k, l, anchored), a in zip(terms(quantity, arrival, service), values, strict=True):  # noqa: E741
-        add(i, j, k, l, a)
-        if anchored:
-            add(i, j + 1, k, l, -a)
-    return tuple(tuple(tuple((*powers, a) for powers, a in cell.items()) for cell in row) for row in table)
+    size = DEGREE[quantity] + 1
+    table = np.zeros((size, size + 1, size, size))
+    for term, value in zip(terms(quantity, arrival, service), values, strict=True):
+        table[term.i, term.j, term.k, term.l] += value
+        if term.anchored:
+            table[term.i, term.j + 1, term.k, term.l] -= value
+    return table
 
 
 @cache

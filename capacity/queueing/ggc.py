@@ -11,18 +11,19 @@ Erlang C, the root sigma of GI/M/1 and the heavy-traffic law, each times a fitte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from capacity.queueing.corrections import correction
 from capacity.queueing.erlang import Floats, erlang_c
-from capacity.queueing.shapes import Shape, quantile, transform
+from capacity.queueing.roots import falling_root
+from capacity.queueing.shapes import Shape, quantile, tail, transform
 
 _NODES: Final = 24
-_BISECTIONS: Final = 40
 _NEWTON_STEPS: Final = 25
 
 
@@ -92,7 +93,7 @@ def baseline(load: Floats, c: Floats, ca2: Floats, cs2: Floats, arrival_shape: S
     sigma = gim1_root(rho, ca2, arrival_shape)
     weight = (1 + np.minimum(c**-0.5, 1.0)) / 2
     idle = np.maximum(1 - rho, 1e-15)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         shift = special.logit(sigma) - special.logit(np.minimum(rho, 1 - 1e-15))
     shift = np.where(rho > 0, np.nan_to_num(shift, neginf=-700.0), 0.0)
     mean = (1 / np.maximum(1 - sigma, 1e-15) + (cs2 - 1) / (2 * idle)) / c
@@ -179,18 +180,35 @@ def response_tail(
 ) -> Floats:
     """P(wait + service > t) for an independent service time, by quadrature over the service. Shapes: broadcast.
 
-    Equation (Q9): P(R > t) = E[P(W > t - S)], over nodes S at tail probabilities v^2 with v of Gauss and Legendre.
+    Equation (Q9): P(R > t) = (1 - P) P(S > t) + P E[P(W > t - S | W > 0)], the mean over nodes S at tail
+    probabilities v^2 with v of Gauss and Legendre.
     """
-    time = np.asarray(t, float)
+    finite, law = _finite(wait)
+    return np.where(finite, _sum_tail(law, mean_service, cs2, shape)(np.asarray(t, float)), 1.0)
+
+
+def _finite(wait: Wait) -> tuple[NDArray[np.bool_], Wait]:
+    """Where the wait has a law, and the wait with something harmless elsewhere."""
     finite = np.isfinite(wait.conditional_mean) | (wait.probability == 0)
-    law = Wait(wait.probability, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
+    return finite, Wait(wait.probability, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
+
+
+def _sum_tail(law: Wait, mean_service: ArrayLike, cs2: ArrayLike, shape: Shape) -> Callable[[Floats], Floats]:
+    """(Q9) as a function of t; the nodes are found once."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     v = (nodes + 1) / 2
-    total: Floats = np.zeros(())
-    for above, weight in zip(v**2, v * weights, strict=True):
-        left = time - quantile(shape, 1 - above, mean_service, cs2)
-        total = total + weight * np.where(left < 0, 1.0, wait_tail(np.maximum(left, 0.0), law))
-    return np.where(finite, np.clip(total, 0.0, 1.0), 1.0)
+    services = [quantile(shape, 1 - above, mean_service, cs2) for above in v**2]
+    positive = Wait(np.ones(()), law.conditional_mean, law.conditional_scv)
+
+    def over(time: Floats) -> Floats:
+        waiting: Floats = np.zeros(())
+        for service, weight in zip(services, v * weights, strict=True):
+            left = time - service
+            waiting = waiting + weight * np.where(left < 0, 1.0, wait_tail(np.maximum(left, 0.0), positive))
+        alone = tail(shape, time, mean_service, cs2)
+        return np.asarray(np.clip((1 - law.probability) * alone + law.probability * waiting, 0.0, 1.0))
+
+    return over
 
 
 def wait_tail(t: ArrayLike, wait: Wait) -> Floats:
@@ -212,17 +230,18 @@ def wait_quantile(q: ArrayLike, wait: Wait) -> Floats:
 def response_quantile(
     q: ArrayLike, wait: Wait, mean_service: ArrayLike, cs2: ArrayLike = 1.0, shape: Shape = "gamma"
 ) -> Floats:
-    """The q-quantile of wait + service, seconds; inf where the wait has no steady state. Bisection on (Q9)."""
+    """The q-quantile of wait + service, seconds; inf where the wait has no steady state. From (Q9)."""
     p = np.asarray(q, float)
-    finite = np.isfinite(wait.conditional_mean) | (wait.probability == 0)
-    law = Wait(wait.probability, np.where(finite, wait.conditional_mean, 1.0), wait.conditional_scv)
+    finite, law = _finite(wait)
     half = (1 + p) / 2
     # P(R > w + s) <= P(W > w) + P(S > s)
     high = quantile(shape, half, mean_service, cs2) + wait_quantile(half, law)
-    low = np.maximum(quantile(shape, p, mean_service, cs2), wait_quantile(p, law)) * (1 - 1e-3)
-    low, high = np.broadcast_arrays(low, high)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        over = response_tail(middle, law, mean_service, cs2, shape) > 1 - p
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return np.where(finite, high, np.inf)
+    alone, queue = quantile(shape, p, mean_service, cs2), wait_quantile(p, law)
+    over = _sum_tail(law, mean_service, cs2, shape)
+    goal = np.log(1 - p)
+
+    def miss(t: Floats) -> Floats:
+        return np.asarray(np.log(np.maximum(over(t), np.finfo(float).tiny)) - goal)
+
+    low, high, start = np.broadcast_arrays(0.99 * np.maximum(alone, queue), high, np.hypot(alone, queue))
+    return np.where(finite, falling_root(miss, low, high, start), np.inf)

@@ -17,6 +17,7 @@ from scipy import special
 
 from capacity.queueing.erlang import Floats
 from capacity.queueing.ggc import Wait
+from capacity.queueing.roots import falling_root
 from capacity.queueing.shapes import quantile
 
 Complexes = NDArray[np.complex128]
@@ -25,7 +26,6 @@ _TERMS: Final = 15
 _AVERAGED: Final = 11
 _A: Final = 18.4
 """Discretisation error of the inversion: about exp(-18.4) = 1e-8."""
-_STEPS: Final = 40
 _SMALL: Final = 1e-9
 
 
@@ -109,20 +109,9 @@ def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: Array
     def miss(t: Floats) -> Floats:
         return np.asarray(np.log(np.clip(_invert(t, legs), _SMALL, 1.0)) - goal)
 
-    low = np.asarray(_SMALL * centre)
     high = centre + np.sqrt(square * p / (1 - p))
-    before = np.clip(quantile("gamma", p, centre, square / centre**2), low, high)
-    here = np.clip(1.1 * before, low, high)
-    missed = miss(before)
-    for _ in range(_STEPS):
-        missing = miss(here)
-        low, high = np.where(missing > 0, here, low), np.where(missing > 0, high, here)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            guess = here - missing * (here - before) / (missing - missed)
-        inside = (low < guess) & (guess < high)
-        before, missed, here = here, missing, np.where(inside, guess, (low + high) / 2)
-        if np.all(np.abs(here - before) <= 1e-6 * here):
-            break
+    low, high, start = np.broadcast_arrays(_SMALL * centre, high, quantile("gamma", p, centre, square / centre**2))
+    here = falling_root(miss, low, high, start) if len(legs) else centre
     return np.where(finite, constant + here, np.where(mean == 0, constant, np.inf))
 
 

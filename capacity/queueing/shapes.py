@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from capacity.queueing.erlang import Floats
+from capacity.queueing.roots import falling_root
 
 Shape = Literal["gamma", "lognormal", "phase"]
 SHAPES: tuple[Shape, ...] = ("gamma", "lognormal", "phase")
@@ -151,12 +152,13 @@ def _phase_tail(x: Floats, scv: Floats) -> Floats:
 
 
 def _phase_quantile(p: Floats, scv: Floats) -> Floats:
-    """Bisection on the tail, in units of the mean; the slow exponential bounds it above."""
+    """In units of the mean; the slow exponential bounds it above, and a gamma law is where the search starts."""
     slow = np.where(scv > 1, 2 * (1 - balanced_share(scv)), 0.5)
-    low = np.zeros(p.shape)
     high = -np.log1p(-p) / slow + 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        over = _phase_tail(middle, scv) > 1 - p
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return np.asarray((low + high) / 2)
+    start = scv * special.gammaincinv(1 / scv, p)
+    goal = np.log1p(-p)
+
+    def miss(x: Floats) -> Floats:
+        return np.log(np.maximum(_phase_tail(x, scv), np.finfo(float).tiny)) - goal
+
+    return falling_root(miss, np.zeros(p.shape), high, np.minimum(start, high))

@@ -1,6 +1,6 @@
 """Fits the correction surfaces of `capacity.queueing.corrections` to simulated queues.
 
-    python -m capacity.simulation.surfaces simulate POINTS.csv    about an hour on one core; appends
+    python -m capacity.simulation.surfaces simulate POINTS.csv    some hours on one core; appends
     python -m capacity.simulation.surfaces fit POINTS.csv         writes capacity/queueing/corrections.json
 
 Points fill the range of servers, utilisation and both scv (a Sobol sequence), for every pair of shapes. Times are
@@ -41,9 +41,13 @@ from capacity.simulation.sampling import times
 CUSTOMERS = 2_000_000
 DRAWS = 1024
 SIZES = (1, 1, 2, 2, 3, 4, 4, 6, 8, 8, 12, 16, 16, 24, 32, 48, 64, 64, 96, 128, 256)
+FIRST_BLOCK = 300
+FEW = (1, 1, 1, 1, 2, 2, 2, 3, 4)
+"""Sizes after the first block of draws: single servers have no neighbours in size to lean on."""
 QUEUES_A_DRAW = 4
 LEAST_UTILISATION, GREATEST_UTILISATION = 0.06, 0.96
 RIDGE = 1e-4
+SURFACE_ERROR = 0.01
 
 
 class Point(NamedTuple):
@@ -80,6 +84,7 @@ def simulate_draw(index: int, customers: int = CUSTOMERS) -> list[Point]:
     even = qmc.Sobol(2 + 2 * QUEUES_A_DRAW, seed=7).random_base2(DRAWS.bit_length() - 1)[index]
     u = (1 - np.cos(np.pi * even)) / 2  # denser towards the edges, where polynomials need it
     # Poisson arrivals and exponential services deserve points of their own: many stations have them
+    sizes = SIZES if index < FIRST_BLOCK else FEW
     ca2 = 1.0 if index % 6 == 0 else _scv(u[0])
     cs2 = 1.0 if index % 6 == 3 else _scv(u[1])
     out = []
@@ -87,7 +92,7 @@ def simulate_draw(index: int, customers: int = CUSTOMERS) -> list[Point]:
         rng = np.random.default_rng([index, number])
         gaps, services = times(arrival, 1.0, ca2, customers, rng), times(service, 1.0, cs2, customers, rng)
         for k in range(QUEUES_A_DRAW):
-            c = SIZES[int(even[2 + 2 * k] * len(SIZES))]
+            c = sizes[int(even[2 + 2 * k] * len(sizes))]
             lowest = least_utilisation(c)
             rho = float(lowest + u[3 + 2 * k] * (GREATEST_UTILISATION - lowest))
             waits = FcfsQueue(c).waits(gaps / (rho * c), services)[customers // 20 :]
@@ -138,7 +143,10 @@ def _fit_pair(arrival: Shape, service: Shape, points: Sequence[Point]) -> dict[s
         "mean": np.log(mean / base.mean),
         "scv": np.log(tail_scv(points)),
     }
-    weight = 1 / (1 + 0.02 / probability)  # waits that hardly ever happen matter little
+    # the sampling error of a mean wait, from that of M/M/1 (relative to the error of the surface itself) ...
+    noise = 2 * (ca2 + cs2) / (CUSTOMERS * (1 - rho) ** 2 * probability) / SURFACE_ERROR**2
+    # ... and waits that hardly ever happen matter little
+    weight = 1 / np.sqrt(1 + noise) / (1 + 0.02 / probability)
     out: dict[str, list[float]] = {}
     for quantity, target in targets.items():
         columns = [
@@ -171,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("step", choices=("simulate", "fit"))
     parser.add_argument("points", type=Path, help="CSV file of simulated queues")
     parser.add_argument("--first", type=int, default=0, help="first draw of the design")
-    parser.add_argument("--draws", type=int, default=300, help=f"how many draws; the design has {DRAWS}")
+    parser.add_argument("--draws", type=int, default=420, help=f"how many draws; the design has {DRAWS}")
     args = parser.parse_args(arguments)
     if args.step == "simulate":
         _simulate(args.points, range(args.first, min(args.first + args.draws, DRAWS)))
