@@ -65,7 +65,6 @@ class StageCounters:
     journeys_unsent: int = 0
     calls: int = 0
     calls_done: int = 0
-    calls_unsent: int = 0
 
 
 class Recorder:
@@ -104,12 +103,17 @@ class Recorder:
             if len(self._late_us) >= FOLD_AT:
                 self._fold_lateness()
 
-    def take(self) -> Tally:
-        """Everything since the last `take`; the recorder starts anew."""
+    def fold(self) -> Tally:
+        """Count what is pending; the tally so far, which goes on counting."""
         for key, pending in self._pending.items():
             self._fold(key, pending)
         self._pending = {}
         self._fold_lateness()
+        return self._tally
+
+    def take(self) -> Tally:
+        """Everything since the last `take`; the recorder starts anew."""
+        self.fold()
         taken, self._tally = self._tally, Tally(len(self._warmup))
         return taken
 

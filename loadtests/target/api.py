@@ -137,7 +137,7 @@ async def issue(call: Call) -> Response:
     return Response(made.model_dump_json(), 201 if new else 200, media_type=JSON)
 
 
-@operations.add("api.status", "GET", APPLICATION, answer=Application, roles=("applicant",))
+@operations.add("api.status", "GET", APPLICATION, answer=Application, roles=("applicant", "officer"))
 async def status(call: Call) -> Application:
     """Where an application stands."""
     return await applications.get(call.context.database, call.account, call.number)

@@ -48,14 +48,19 @@ async def create_priority(
 
 
 async def get(database: Database, account: Account, number: int) -> Application:
-    """The application with its NIB and the count of its documents. Raises Problem 404."""
+    """The application with its NIB and the count of its documents: one's own, or for officers one of their province.
+
+    Raises Problem 404.
+    """
+    officer = account.role == "officer"
     row = await database.row(
         """SELECT a.id, a.business_name, a.province, a.state, a.priority, a.kbli, n.nib,
                   (SELECT count(*) FROM document d WHERE d.application_id = a.id) AS documents
            FROM application a LEFT JOIN nib n ON n.application_id = a.id
-           WHERE a.id = $1 AND a.account_id = $2""",
+           WHERE a.id = $1 AND (a.account_id = $2 OR a.province = $3)""",
         number,
         account.id,
+        account.province if officer else None,
     )
     if row is None:
         raise not_found()

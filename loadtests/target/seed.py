@@ -1,8 +1,4 @@
-"""Rows that load tests rely on: test accounts, registered businesses, a backlog for officers, projects.
-
-The counts and name patterns are the contract with the load generator, which computes user names and NIBs by
-number instead of being given lists. Seeding runs under the migration's lock, and does nothing once done.
-"""
+"""Adds the rows that load tests rely on (`samples.py`). Runs under the migration's lock, and does nothing once done."""
 
 from __future__ import annotations
 
@@ -13,37 +9,22 @@ from typing import Any
 from loadtests.target.database import LOCK
 from loadtests.target.identity import PROVINCES, make_nib
 from loadtests.target.kbli import table
+from loadtests.target.samples import (
+    APPLICANTS,
+    BACKLOG_PER_PROVINCE,
+    OFFICERS_PER_PROVINCE,
+    PROJECTS,
+    REGISTERED,
+    SATGAS,
+    SECTORS,
+    applicant,
+    officer,
+    registered_name,
+    satgas,
+)
 from loadtests.target.security import hash_password, verify_password
 
-APPLICANTS = 2000
-OFFICERS_PER_PROVINCE = 10
-SATGAS = 600
-REGISTERED = 5000
-BACKLOG_PER_PROVINCE = 100
-PROJECTS = 50
-SECTORS = ("energi", "jalan tol", "pelabuhan", "bandar udara", "kawasan industri", "bendungan", "telekomunikasi")
-
 log = logging.getLogger("oss.seed")
-
-
-def applicant(number: int) -> str:
-    """User name of the n-th applicant, n from 0."""
-    return f"pemohon{number:05d}"
-
-
-def officer(province: str, number: int) -> str:
-    """User name of the n-th officer of a province (Kemendagri code), n from 0."""
-    return f"petugas{province}{number:02d}"
-
-
-def satgas(number: int) -> str:
-    """User name of the n-th member of the task force, n from 0."""
-    return f"satgas{number:05d}"
-
-
-def registered_name(number: int) -> str:
-    """Name of the n-th registered business, n from 1."""
-    return f"CV Contoh Usaha {number:05d}"
 
 
 async def seed(connection: Any, password: str) -> bool:
@@ -93,9 +74,10 @@ async def _registered(connection: Any) -> None:
     owners = await _applicants(connection)
     classes = list(table())
     now = dt.datetime.now(dt.UTC)
-    columns = ("account_id", "channel", "business_name", "province", "nik", "kbli", "state", "submitted_at")
+    columns = ("id", "account_id", "channel", "business_name", "province", "nik", "kbli", "state", "submitted_at")
     rows = [
         (
+            n,
             owners[n % len(owners)],
             "portal",
             registered_name(n),
@@ -116,6 +98,7 @@ async def _registered(connection: Any) -> None:
     nib_columns = ("nib", "application_id", "idempotency_key", "business_name", "province", "kbli")
     await connection.copy_records_to_table("nib", records=numbers, columns=nib_columns)
     await connection.execute("SELECT setval('nib_sequence', $1)", REGISTERED)
+    await connection.execute("SELECT setval(pg_get_serial_sequence('application', 'id'), $1)", REGISTERED)
 
 
 async def _backlog(connection: Any) -> None:
