@@ -10,8 +10,10 @@ official plugin, and say so.
     naming     names for objects that were given none
     changes    which inputs differ, and which differences need a new object
     cluster    requests to one API server
+    expected   what a preview can know of the result
     drift      what the cluster holds at the places that the inputs name
     readiness  when an object counts as ready, and what keeps it from it
+    waiting    for readiness, for the end of an object
     provider   the operations: check, diff, create, read, update, delete
     plugin     the gRPC service and the process
 """

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from infra.kubernetes_provider import changes, drift, expected, naming, readiness
+from infra.kubernetes_provider import changes, drift, expected, naming, readiness, waiting
 from infra.kubernetes_provider.cluster import ApiError, Cluster, NoSuchKind, NoSuchObject, Unreachable, Where
 from infra.kubernetes_provider.naming import NamingRule
 from infra.kubernetes_provider.settings import Settings
 from infra.kubernetes_provider.tokens import CLUSTER_SCOPED, Kind, identifier, kind_of, split_identifier
 from infra.kubernetes_provider.values import Secret, has_unknown, marked_like, revealed
+from infra.kubernetes_provider.waiting import Log, Waits
 
 FIELD_MANAGER = "pulumi-kubernetes"
 MANAGER_KEY = "__fieldManager"
@@ -26,21 +26,8 @@ _PATCH_FORCE = "pulumi.com/patchForce"
 _PATCH_MANAGER = "pulumi.com/patchFieldManager"
 _PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 _SECRET_FIELDS = ("data", "stringData")
-_RETRY_SECONDS = 30.0  # for a namespace or a definition that another resource is about to make
-_FIRST_POLL_SECONDS = 0.2
-_LONGEST_POLL_SECONDS = 2.0
 
 Properties = dict[str, Any]
-
-
-class Log(Protocol):
-    """Where messages to the user go; `status` is overwritten by the next one of the same resource."""
-
-    def info(self, message: str, urn: str = "") -> None: ...
-
-    def warning(self, message: str, urn: str = "") -> None: ...
-
-    def status(self, message: str, urn: str) -> None: ...
 
 
 class NotReady(Exception):
@@ -84,12 +71,12 @@ class Provider:
         self._settings = settings
         self._log = log
         self._cluster = cluster or Cluster(settings)
-        self._cancelled = threading.Event()
+        self._waits = Waits(self._cluster, log)
         self._warned = threading.Event()
 
     def cancel(self) -> None:
         """End every wait at once."""
-        self._cancelled.set()
+        self._waits.cancel()
 
     # -- check and diff: pure but for the question whether a kind has a namespace ------------------------------------
 
@@ -136,11 +123,13 @@ class Provider:
             return "", self._preview(plain, inputs, lambda: self._preview_create(kind, plain, manager))
         metadata = plain["metadata"]
         if "name" not in metadata:
-            live = self._patiently(lambda: self._cluster.post((kind, metadata.get("namespace"), ""), plain, manager))
+            live = self._waits.patiently(
+                lambda: self._cluster.post((kind, metadata.get("namespace"), ""), plain, manager)
+            )
         else:
             where = (kind, metadata.get("namespace"), metadata["name"])
-            self._clear_the_place(where, manager)
-            live = self._patiently(lambda: self._cluster.apply(where, plain, manager, force=self._force(plain)))
+            self._clear_the_place(urn, where, manager)
+            live = self._waits.patiently(lambda: self._cluster.apply(where, plain, manager, force=self._force(plain)))
         return identifier(live["metadata"]), self._awaited(urn, kind, live, inputs, manager, timeout_s)
 
     def update(
@@ -205,20 +194,20 @@ class Provider:
         live = self._cluster.apply(where, plain, manager, force=self._force(plain), dry_run=True)
         return expected.after_create(live, plain)
 
-    def _clear_the_place(self, where: Where, manager: str) -> None:
+    def _clear_the_place(self, urn: str, where: Where, manager: str) -> None:
         """Before a create: see that the object is not there, or is ours; one that is ending is waited for."""
-        kind, _, name = where
-        end = time.monotonic() + readiness.DEFAULT_TIMEOUT_SECONDS
-        while (standing := self._standing(where)) is not None:
-            if kind.is_patch:
-                return
-            if not standing["metadata"].get("deletionTimestamp"):
-                self._refuse_foreign(where, standing, manager)
-                return
-            if time.monotonic() > end or self._cancelled.wait(_FIRST_POLL_SECONDS):
-                raise Refused(f"{kind.name} {name} is still being deleted")
-        if kind.is_patch:
-            raise Refused(f"{kind.name} {name} is not there: a patch needs an object to patch")
+        standing = self._standing(where)
+        if where[0].is_patch:
+            if standing is None:
+                raise Refused(f"{where[0].name} {where[2]} is not there: a patch needs an object to patch")
+        elif standing is not None and standing["metadata"].get("deletionTimestamp"):
+            self._await_gone(urn, where, readiness.DEFAULT_TIMEOUT_SECONDS)
+        elif standing is not None:
+            self._refuse_foreign(where, standing, manager)
+
+    def _await_gone(self, urn: str, where: Where, limit_s: float) -> None:
+        if reason := self._waits.until_gone(urn, where, limit_s):
+            raise Refused(f"{where[0].name} {where[2]} is still there, {reason}")
 
     def _refuse_foreign(self, where: Where, standing: Mapping[str, Any], manager: str) -> None:
         if _managed_by(standing, manager) or self._settings.flag("upsertExistingObjects"):
@@ -235,16 +224,6 @@ class Provider:
         except (NoSuchObject, NoSuchKind):
             return None
 
-    def _patiently(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do `act`, again while the namespace or the kind is missing that another resource may be making."""
-        end = time.monotonic() + _RETRY_SECONDS
-        while True:
-            try:
-                return act()
-            except (NoSuchObject, NoSuchKind):
-                if time.monotonic() > end or self._cancelled.wait(_LONGEST_POLL_SECONDS):
-                    raise
-
     def _awaited(
         self,
         urn: str,
@@ -258,29 +237,11 @@ class Provider:
         if kind.is_patch:
             return _state(live, inputs, manager)
         where = (kind, live["metadata"].get("namespace"), live["metadata"]["name"])
-        limit_s = _timeout(live, timeout_s)
-        end = time.monotonic() + limit_s
-        pause_s, shown = _FIRST_POLL_SECONDS, ""
-        while True:
-            try:
-                live = self._cluster.get(where)
-                verdict = readiness.judge(live, self._cluster)
-            except (ApiError, Unreachable) as error:
-                verdict = readiness.waiting(f"the cluster does not answer: {error}")
-            if verdict.state is readiness.State.READY:
-                return _state(live, inputs, manager)
-            reason = verdict.reason
-            if verdict.state is readiness.State.WAITING:
-                if time.monotonic() < end and not self._cancelled.is_set():
-                    if reason != shown:
-                        shown = reason
-                        self._log.status(f"waiting: {reason}", urn)
-                    self._cancelled.wait(pause_s)
-                    pause_s = min(pause_s * 1.5, _LONGEST_POLL_SECONDS)
-                    continue
-                ending = "the run was cancelled" if self._cancelled.is_set() else f"not ready after {limit_s:.0f} s"
-                reason = f"{ending}: {reason}"
-            raise NotReady(reason, identifier(live["metadata"]), _state(live, inputs, manager), inputs)
+        live, reason = self._waits.until_ready(urn, where, live, waiting.timeout_s(live, timeout_s))
+        state = _state(live, inputs, manager)
+        if reason:
+            raise NotReady(reason, identifier(live["metadata"]), state, inputs)
+        return state
 
     # -- read and delete ---------------------------------------------------------------------------------------------
 
@@ -330,7 +291,7 @@ class Provider:
                 notes = readiness.notes_of(plain or known)
                 self._cluster.delete(where, str(notes.get(_PROPAGATION, "foreground")).capitalize())
                 if notes.get(readiness.SKIP_AWAIT) != "true":
-                    self._await_gone(urn, where, _timeout(plain or known, timeout_s))
+                    self._await_gone(urn, where, waiting.timeout_s(plain or known, timeout_s))
         except (NoSuchObject, NoSuchKind):
             return
         except Unreachable as error:
@@ -343,20 +304,6 @@ class Provider:
         self._cluster.get(where)
         head = {"apiVersion": where[0].api_version, "kind": where[0].name}
         self._cluster.apply(where, _placed(head, where), manager, force=False)
-
-    def _await_gone(self, urn: str, where: Where, limit_s: float) -> None:
-        end = time.monotonic() + limit_s
-        pause_s = _FIRST_POLL_SECONDS
-        while True:
-            live = self._cluster.get(where)  # NoSuchObject is the way out
-            finalizers = live["metadata"].get("finalizers") or (live.get("spec") or {}).get("finalizers") or []
-            reason = f"finalizers hold it: {', '.join(finalizers)}" if finalizers else "its dependents are ending"
-            if time.monotonic() > end or self._cancelled.is_set():
-                ending = "the run was cancelled" if self._cancelled.is_set() else f"not gone after {limit_s:.0f} s"
-                raise Refused(f"{where[0].name} {where[2]} is {ending}: {reason}")
-            self._log.status(f"waiting for its end: {reason}", urn)
-            self._cancelled.wait(pause_s)
-            pause_s = min(pause_s * 1.5, _LONGEST_POLL_SECONDS)
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -412,12 +359,6 @@ def _state(live: Mapping[str, Any], inputs: Mapping[str, Any], manager: str | No
     if manager:
         state |= {MANAGER_KEY: manager, "__initialApiVersion": live["apiVersion"]}
     return state
-
-
-def _timeout(obj: Mapping[str, Any], custom_s: float) -> float:
-    """Seconds to wait: the resource's customTimeouts, else its annotation, else ten minutes."""
-    noted = str(readiness.notes_of(obj).get(readiness.TIMEOUT, ""))
-    return custom_s or (float(noted) if noted.isdigit() else readiness.DEFAULT_TIMEOUT_SECONDS)
 
 
 def _without_none(value: Any) -> Any:
