@@ -15,6 +15,7 @@ from infra.paths import state_dir
 from infra.pki.fleet import ensure_credentials
 from infra.playbooks.inventory import Programs, SshAccess, inventory, secret_variables
 from infra.playbooks.mirror import PROGRAMS, mirror, on_server
+from infra.playbooks.reach import wait_for_ssh
 from infra.playbooks.runner import run_playbook
 from infra.settings import FleetSettings
 
@@ -71,6 +72,7 @@ def configure(
         progress.update(f"certificate {change}")
     hosts = inventory(outputs, plan, ssh_access(environment, outputs, settings), programs)
     options = (choice or Choice()).options()
+    wait_for_ssh(outputs.servers, progress)
     course = run_playbook(PLAYBOOK, hosts, secret_variables(credentials.files, outputs), progress, options)
     return ConfigureResult(len(outputs.servers), course.ok, course.changed, time.monotonic() - started)
 
