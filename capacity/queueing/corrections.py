@@ -36,6 +36,8 @@ DEGREE: Final[dict[Quantity, int]] = {"probability": 6, "mean": 6, "scv": 5}
 RAREST_T: Final = 8.0
 MOST_SERVERS: Final = 256.0
 LEAST_SCV: Final = 0.35
+LEAST_PHASE_SCV: Final = 0.5
+"""For arrivals of shape `phase`: below it their law has more stages, and the surface a kink."""
 GREATEST_SCV: Final = 5.5
 
 
@@ -64,9 +66,12 @@ def terms(quantity: Quantity, arrival: Shape, service: Shape) -> Iterator[Term]:
             yield Term(i, j, k, l, anchored=quantity == "mean" and k == 0 and poisson)
 
 
-def coordinates(t: Floats, c: Floats, ca2: Floats, cs2: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def coordinates(
+    arrival: Shape, t: Floats, c: Floats, ca2: Floats, cs2: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
     """(t, h, x, y) of the surfaces, held inside the fitted range."""
-    ca2, cs2 = (np.clip(scv, LEAST_SCV, GREATEST_SCV) for scv in (ca2, cs2))
+    ca2 = np.clip(ca2, LEAST_PHASE_SCV if arrival == "phase" else LEAST_SCV, GREATEST_SCV)
+    cs2 = np.clip(cs2, LEAST_SCV, GREATEST_SCV)
     h = np.clip(c, 1.0, MOST_SERVERS) ** -0.5
     return np.clip(t, 0.0, RAREST_T), h, (ca2 - 1) / (ca2 + 1), (cs2 - 1) / (cs2 + 1)
 
@@ -75,7 +80,7 @@ def correction(
     quantity: Quantity, arrival: Shape, service: Shape, t: Floats, c: Floats, ca2: Floats, cs2: Floats
 ) -> Floats:
     """Value of one surface. Shapes: broadcast; scv that are single numbers save most of the work."""
-    t, h, x, y = coordinates(t, c, ca2, cs2)
+    t, h, x, y = coordinates(arrival, t, c, ca2, cs2)
     table = _surface(quantity, arrival, service)
     powers = [part[..., None] ** np.arange(size) for part, size in zip((t, h, x, y), table.shape, strict=True)]
     at_scv = np.einsum("ijkl,...k,...l->...ij", table, powers[2], powers[3])

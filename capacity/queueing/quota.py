@@ -12,9 +12,8 @@ The model, per period of length T with budget B = quota x T and Poisson arrivals
             D + S <= B: it waits as in M/G/k at full speed, k processes;
             else it ends after n = ceil((D + S) / B) - 1 renewals, and waits n (T - B) + D - u            (Q12)
 
-(Q11) is solved on a grid by Fourier transforms. Left out: work that full speed cannot finish before the period ends,
-which makes the mean wait some per cent too short at middling load (docs/model/queueing.md has the comparison with
-`capacity.simulation.quota`).
+(Q11) is solved on a grid by Fourier transforms. docs/model/queueing.md compares it with the simulated mechanism
+(`capacity.simulation.quota`).
 """
 
 from __future__ import annotations
@@ -61,23 +60,27 @@ def quota_wait(
     quota: ArrayLike,
     cs2: ArrayLike = 1.0,
     *,
+    own_service: ArrayLike | None = None,
+    own_cs2: ArrayLike | None = None,
     processes: int = 1,
     period: float = PERIOD_S,
     service_shape: Shape = "gamma",
 ) -> QuotaWait:
     """Wait (queueing and throttling) of requests at one container with Poisson arrivals.
 
-    `quota` in cores; `mean_service` in CPU seconds at full speed; `rate` a second for this container alone. A quota of
-    at least `processes` never binds and leaves M/G/k. Shapes: broadcast; cases are solved one by one (some ms each) and
-    remembered. inf where the offered load is not below the quota.
+    `quota` in cores; `mean_service` in CPU seconds at full speed, of the whole mix of requests, `own_service` and
+    `own_cs2` of the requests in question (those of the mix unless given): a long request stops where a short one would
+    not. `rate` a second for this container alone. A quota of at least `processes` never binds and leaves M/G/k.
+    Shapes: broadcast; cases are solved one by one (some ms each) and remembered. inf at and beyond the quota.
     """
-    lam, service, cores, spread = np.broadcast_arrays(*(np.asarray(x, float) for x in (rate, mean_service, quota, cs2)))
+    own = (mean_service if own_service is None else own_service, cs2 if own_cs2 is None else own_cs2)
+    cases = np.broadcast_arrays(*(np.asarray(x, float) for x in (rate, mean_service, quota, cs2, *own)))
     laws = np.array(
         [
             _one(*(float(f"{v:.9g}") for v in case), processes, period, service_shape)
-            for case in zip(lam.ravel(), service.ravel(), cores.ravel(), spread.ravel(), strict=True)
+            for case in zip(*(part.ravel() for part in cases), strict=True)
         ]
-    ).reshape(*lam.shape, 6)
+    ).reshape(*cases[0].shape, 6)
     return QuotaWait(Wait(laws[..., 0], laws[..., 1], laws[..., 2]), Wait(laws[..., 3], laws[..., 4], laws[..., 5]))
 
 
@@ -101,7 +104,15 @@ _NEVER: Final = (0.0, 0.0, 1.0)
 
 @lru_cache(maxsize=65536)
 def _one(
-    rate: float, mean: float, quota: float, cs2: float, processes: int, period: float, shape: Shape
+    rate: float,
+    mean: float,
+    quota: float,
+    cs2: float,
+    own_mean: float,
+    own_cs2: float,
+    processes: int,
+    period: float,
+    shape: Shape,
 ) -> tuple[float, ...]:
     """(P, mean, scv) of the calm part and of the stops."""
     p, m, scv = (float(x) for x in ggc_wait(rate, mean, processes, 1.0, cs2, "gamma", shape))
@@ -111,14 +122,15 @@ def _one(
         return (*_NEVER, 1.0, np.inf, 1.0)
     budget = quota * period
     cell = budget / _CELLS
-    unfinished = Wait(np.array(p), np.array(m * processes), np.array(scv))
-    backlog, exponent = _backlog(rate, mean, cs2, budget, period, shape, unfinished, 1 - quota / processes)
+    left_over = (p, m * processes, scv)
+    unfinished = Wait(*(np.array(part) for part in left_over))
+    backlog, exponent = _backlog(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
     size = len(backlog)
     grid = np.arange(size) * cell
     spectrum = np.fft.rfft(backlog, 2 * size)
     v, weights = np.polynomial.legendre.leggauss(_SERVICES)
     v, weights = (v + 1) / 2, weights / 2
-    services, shares = quantile(shape, 1 - v**2, mean, cs2), 2 * v * weights
+    services, shares = quantile(shape, 1 - v**2, own_mean, own_cs2), 2 * v * weights
     renewals = np.maximum(np.ceil((grid[:, None] + services) / budget - 1e-9) - 1, 0)
     stopped = first = second = 0.0
     for moment in range(_MOMENTS):
@@ -149,10 +161,22 @@ def _one(
     return p, m, scv, stopped, own / stopped, max(own_square * stopped / own**2 - 1, 0.02)
 
 
+@lru_cache(maxsize=4096)
 def _backlog(
-    rate: float, mean: float, cs2: float, budget: float, period: float, shape: Shape, unfinished: Wait, spare: float
+    rate: float,
+    mean: float,
+    cs2: float,
+    budget: float,
+    period: float,
+    shape: Shape,
+    left_over: tuple[float, float, float],
+    spare: float,
 ) -> tuple[Floats, NDArray[np.complex128]]:
-    """Stationary law of (Q11) on the grid, and the exponent of the transform of the work that arrives in a period."""
+    """Stationary law of (Q11) on the grid, and the exponent of the transform of the work that arrives in a period.
+
+    `left_over`: (P, mean, scv) of the work that full speed has not yet done when a period ends; the share `spare` of it
+    is added to (Q11), which makes up most of what the equation leaves out (fitted to the simulated mechanism).
+    """
     cell = budget / _CELLS
     load = rate * mean * period / budget
     # the backlog's tail is about exponential with this mean (Kingman)
@@ -163,14 +187,14 @@ def _backlog(
     law[-1] += 1 - law.sum()
     exponent = rate * period * (np.fft.rfft(law, 2 * size) - 1)
     arriving = np.exp(exponent)
-    left_over = spare * wait_tail(edges, unfinished)
+    unfinished = spare * wait_tail(edges, Wait(*(np.array(part) for part in left_over)))
     backlog = load * -np.diff(np.exp(-edges / typical), prepend=1.0)
     backlog[0] += 1 - backlog.sum()
     for _ in range(4000):
         demanded = np.maximum(np.fft.irfft(np.fft.rfft(backlog, 2 * size) * arriving, 2 * size)[:size], 0.0)
         above = np.maximum(1 - np.cumsum(demanded), 0.0)  # P(D > cell j)
         beyond = np.concatenate([above[_CELLS:], np.zeros(_CELLS)])
-        within = np.maximum(above - above[_CELLS], 0.0) * left_over
+        within = np.maximum(above - above[_CELLS], 0.0) * unfinished
         after = np.maximum(-np.diff(beyond + within, prepend=1.0), 0.0)
         after /= after.sum()
         if np.abs(after - backlog).sum() < 3e-5:

@@ -26,6 +26,7 @@ from capacity.documents import write_text
 from capacity.queueing.corrections import (
     FILE,
     GREATEST_SCV,
+    LEAST_PHASE_SCV,
     LEAST_SCV,
     RAREST_T,
     Quantity,
@@ -126,7 +127,8 @@ def fit(points: Sequence[Point]) -> dict[str, dict[str, list[float]]]:
     out: dict[str, dict[str, list[float]]] = {}
     for arrival in SHAPES:
         for service in SHAPES:
-            chosen = [p for p in points if (p.arrival, p.service) == (arrival, service)]
+            least = LEAST_PHASE_SCV - 0.03 if arrival == "phase" else LEAST_SCV
+            chosen = [p for p in points if (p.arrival, p.service) == (arrival, service) and p.ca2 >= least]
             out[f"{arrival}/{service}"] = _fit_pair(arrival, service, chosen)
     return out
 
@@ -137,7 +139,7 @@ def _fit_pair(arrival: Shape, service: Shape, points: Sequence[Point]) -> dict[s
         for name in ("c", "rho", "ca2", "cs2", "probability", "mean")
     )
     base = baseline(rho * c, c, ca2, cs2, arrival)
-    t, h, x, y = coordinates(base.t, c, ca2, cs2)
+    t, h, x, y = coordinates(arrival, base.t, c, ca2, cs2)
     targets: dict[Quantity, Floats] = {
         "probability": logit(probability) - base.logit_probability,
         "mean": np.log(mean / base.mean),
