@@ -10,7 +10,6 @@ Messages, worker → master: `oss_ready`, `oss_flush`, `oss_done`, `oss_failed`;
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import os
 import time
@@ -28,6 +27,7 @@ from capacity.evidence import Evidence
 from capacity.faults import OssError
 from loadtests.arrivals import RateSchedule, Replay, Schedule, share
 from loadtests.client import Target
+from loadtests.engine_status import StatusPipe
 from loadtests.machine import this_machine
 from loadtests.outcome import Course, evidence
 from loadtests.preparing import prepare
@@ -41,7 +41,6 @@ FLUSH_S = 2.0
 STATUS_S = 1.0
 DRAIN_S = 20.0
 PRIORITY = -10
-STATUS_FD = "OSS_LOADTEST_STATUS_FD"
 
 log = logging.getLogger("oss.loadtest")
 
@@ -65,6 +64,7 @@ class _Peer:
     ready: bool = False
     done: bool = False
     lost: bool = False
+    in_flight: int = 0
 
 
 class Coordinator:
@@ -79,7 +79,7 @@ class Coordinator:
         self.where = where
         self.result: Evidence | None = None
         self.finished = Event()
-        self._status = _status_pipe()
+        self._status = StatusPipe()
         self.reset()
 
     def reset(self) -> None:
@@ -164,7 +164,8 @@ class Coordinator:
         while True:
             gevent.sleep(FLUSH_S)
             if isinstance(runner, WorkerRunner):
-                runner.send_message("oss_flush", {"tally": self.recorder.take().plain()})
+                under_way = self.walker.in_flight if self.walker else 0
+                runner.send_message("oss_flush", {"tally": self.recorder.take().plain(), "in_flight": under_way})
             self._live_ms.clear()
 
     def _failed(self, error: OssError) -> None:
@@ -207,12 +208,14 @@ class Coordinator:
 
     def _on_flush(self, environment: Environment, msg: Any, **_: Any) -> None:
         self.tally.add(msg.data["tally"])
+        self._peers.setdefault(msg.node_id, _Peer()).in_flight = msg.data["in_flight"]
 
     def _on_done(self, environment: Environment, msg: Any, **_: Any) -> None:
         self.tally.add(msg.data["tally"])
         self._worker_cpu_s += msg.data["cpu_s"]
         self.cut_journeys += msg.data["cut"]
-        self._peers.setdefault(msg.node_id, _Peer()).done = True
+        peer = self._peers.setdefault(msg.node_id, _Peer())
+        peer.done, peer.in_flight = True, 0
 
     def _on_failed(self, environment: Environment, msg: Any, **_: Any) -> None:
         self.error = OssError(msg.data["message"], msg.data["remedy"])
@@ -289,14 +292,9 @@ class Coordinator:
 
     def say(self, what: dict[str, Any]) -> None:
         """A line to whoever started this process, if anybody listens. A listener that is gone ends the run."""
-        if self._status is None:
+        if isinstance(self.environment.runner, WorkerRunner):
             return
-        try:
-            os.write(self._status, (json.dumps(what) + "\n").encode())
-        except BlockingIOError:
-            return
-        except OSError:
-            self._status = None
+        if not self._status.say(what):
             self.finish(interrupted=True)
 
     def current(self) -> Tally:
@@ -305,8 +303,13 @@ class Coordinator:
 
     def status(self) -> dict[str, Any]:
         """How it goes now: cumulative counts, and the last second's response times."""
-        stages = self.tally.stages if isinstance(self.environment.runner, MasterRunner) else self.recorder.stages
+        master = isinstance(self.environment.runner, MasterRunner)
+        stages = self.tally.stages if master else self.recorder.stages
         live, self._live_ms = sorted(self._live_ms), []
+        p95_ms = live[min(len(live) - 1, int(len(live) * 0.95))] if live else None
+        if master:
+            p95_ms = self.environment.stats.total.get_current_response_time_percentile(0.95)
+        own = self.walker.in_flight if self.walker else 0
         return {
             "event": "status",
             "elapsed_s": time.perf_counter() - self.began_at if self.began_at else 0.0,
@@ -315,8 +318,8 @@ class Coordinator:
             "unsent": sum(s.journeys_unsent for s in stages),
             "calls": sum(s.calls for s in stages),
             "calls_done": sum(s.calls_done for s in stages),
-            "in_flight": self.walker.in_flight if self.walker else 0,
-            "p95_ms": live[min(len(live) - 1, int(len(live) * 0.95))] if live else None,
+            "in_flight": own + sum(peer.in_flight for peer in self._peers.values()),
+            "p95_ms": p95_ms,
         }
 
     def watch(self) -> None:
@@ -332,14 +335,6 @@ def _raise_priority() -> None:
     """Run before the target where both share a machine, as a generator on a machine of its own would."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-
-
-def _status_pipe() -> int | None:
-    number = os.environ.get(STATUS_FD, "")
-    if not number.isdigit():
-        return None
-    os.set_blocking(int(number), False)
-    return int(number)
 
 
 def attach(environment: Environment, coordinator: Coordinator) -> None:
