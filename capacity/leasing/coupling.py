@@ -16,7 +16,9 @@ from capacity.leasing.orders import Catalogue
 from capacity.leasing.problem import FloatArray, Rules
 
 CEILING_PENALTY = 20.0
-"""Price of a rupiah above a ceiling while plans are sought; a plan that still pays it is not feasible."""
+"""Largest multiplier of a ceiling: what a rupiah above it costs while multipliers are sought."""
+BROKEN = 1e4
+"""What a million rupiah beyond a rule counts when whole plans are chosen: keeping the rules comes first."""
 PADDING_LIMIT = 0.9
 """Vendor multipliers stay below the point where leasing idle servers of other vendors would seem to pay."""
 

@@ -124,3 +124,19 @@ def _columns(
     np.add.at(base, column, book.orders.base[flat].sum(axis=1))
     paid[np.arange(len(model)), book.year_of[start]] += book.setup[model, start]
     return Lifetimes(model, start, end, price * lot, paid * lot[:, None], base * lot, chains)
+
+
+def merged(one: Lifetimes, other: Lifetimes) -> Lifetimes:
+    """The columns of both, each chain once."""
+    known = set(zip(one.model.tolist(), one.chains, strict=True))
+    keys = zip(other.model.tolist(), other.chains, strict=True)
+    new = np.array([n for n, key in enumerate(keys) if key not in known], dtype=np.int64)
+    return Lifetimes(
+        np.concatenate([one.model, other.model[new]]),
+        np.concatenate([one.start, other.start[new]]),
+        np.concatenate([one.end, other.end[new]]),
+        np.concatenate([one.price, other.price[new]]),
+        np.concatenate([one.paid, other.paid[new]]),
+        np.concatenate([one.base, other.base[new]]),
+        one.chains + tuple(other.chains[n] for n in new),
+    )

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from capacity.leasing.coupling import Coupling
+from capacity.leasing.coupling import BROKEN, Coupling
 from capacity.leasing.integer import PoolPlan
-from capacity.leasing.lifetimes import lifetimes
+from capacity.leasing.joint import plan_jointly
+from capacity.leasing.lifetimes import Prices, lifetimes, merged
 from capacity.leasing.orders import Catalogue
 from capacity.leasing.pricing import PoolAnswer, PoolSearch
 from capacity.leasing.problem import Effort, FloatArray
@@ -29,14 +30,16 @@ from capacity.leasing.solver import INFINITY, Program, solve
 SLACK = 1e-6
 ROUNDS = 8
 FIRST_PENALTY = 0.05
+CANDIDATES = 3
+"""Mixes of each pool that are tried when all pools are planned at once."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One plan a pool, what they exceed of each coupling row, and the bounds (million rupiah).
 
-    `rounded`: total of the best rounded LP that keeps the rules. `multiplier` and `answers` are those of the best
-    bound.
+    `rounded`: total of the best rounded LP that keeps the rules. `multiplier`: shadow prices of the rules from the
+    relaxations. `answers` are those of the best bound.
     """
 
     plans: tuple[PoolPlan, ...]
@@ -78,6 +81,7 @@ class Master:
     lp_bound: float = -INFINITY
     multiplier: FloatArray = field(default_factory=lambda: np.zeros(0))
     answers: tuple[PoolAnswer, ...] = ()
+    shadow: FloatArray = field(default_factory=lambda: np.zeros(0))
     best: tuple[FloatArray, tuple[PoolAnswer, ...]] = (np.zeros(0), ())
     rounded: float = INFINITY
 
@@ -96,19 +100,37 @@ class Master:
             if self._good(outcome) or left <= 0:
                 break
             self._price(self.multiplier, time.monotonic() + 0.6 * left, search=True)
-            if not len(self.rules):
+            if not len(self.rules) or self._good(outcome := self._choose()):
                 break
-            outcome = self._choose()
             broken = outcome.over > SLACK
-            if broken.any():
-                raised = np.where(broken, np.maximum(2 * self.multiplier, FIRST_PENALTY), self.multiplier)
-                raised = np.minimum(raised, self.rules.penalty)
-                if (raised == self.multiplier).all():
-                    break
-                self.multiplier = raised
-            elif not self._good(outcome):
+            raised = np.where(broken, np.maximum(2 * self.multiplier, FIRST_PENALTY), self.multiplier)
+            raised = np.minimum(raised, self.rules.penalty)
+            if not broken.any():
+                before = self.multiplier
                 self._multipliers(time.monotonic() + 0.3 * (deadline - time.monotonic()))
+                raised = self.multiplier
+                if np.allclose(raised, before, rtol=0.01, atol=1e-3):
+                    break
+            elif (raised == self.multiplier).all():
+                break
+            self.multiplier = raised
+        if len(self.rules) and not self._good(self._choose()):
+            self._jointly(deadline)
         return self._choose()
+
+    def _jointly(self, deadline: float) -> None:
+        """Plan all pools at once over the mixes that come close to the best and the lifetimes of the best prices."""
+        multiplier, answers = self.best
+        columns = lifetimes(self.book, Prices.plain(self.book))
+        columns = merged(columns, lifetimes(self.book, self.rules.prices(multiplier)[0]))
+        candidates = []
+        for search, answer in zip(self.searches, answers, strict=True):
+            order = np.argsort(answer.bounds, kind="stable")[:CANDIDATES]
+            candidates.append([search.pool.mixes[n] for n in order if np.isfinite(answer.bounds[n])])
+        left = deadline - time.monotonic()
+        plans = plan_jointly(self.book, self.rules, candidates, columns, 0.5 * self.effort.gap, left)
+        for n, plan in enumerate(plans or ()):
+            self._keep(n, [plan])
 
     def _good(self, outcome: Outcome) -> bool:
         return outcome.gap <= self.effort.gap and outcome.kept
@@ -187,7 +209,7 @@ class Master:
                 scale, best = scale * 4, -INFINITY
             else:
                 break
-        self.multiplier = center
+        self.multiplier = self.shadow = center
 
     def _program(
         self, plans: list[list[PoolPlan]], factor: list[float], penalty: FloatArray
@@ -227,11 +249,11 @@ class Master:
 
     def _choose(self) -> Outcome:
         """The best choice of one known plan a pool."""
-        program, keys = self._program(self.plans, [1.0] * len(self.plans), self.rules.penalty)
+        program, keys = self._program(self.plans, [1.0] * len(self.plans), np.full(len(self.rules), BROKEN))
         found = solve(program, gap=1e-6, seconds=5.0)
         plans = tuple(self.plans[n][k] for (n, k), x in zip(keys, found.x[: len(keys)], strict=True) if x > 0.5)
         rounded = self.rounded if np.isfinite(self.rounded) else None
-        return Outcome(plans, self._over(plans), self.bound, self.lp_bound, rounded, *self.best)
+        return Outcome(plans, self._over(plans), self.bound, self.lp_bound, rounded, self.shadow, self.best[1])
 
     def _over(self, plans: Iterable[PoolPlan]) -> FloatArray:
         used = sum((self.rules.use(plan) for plan in plans), np.zeros(len(self.rules)))

@@ -28,7 +28,7 @@ class PoolAnswer:
     """Best plan of a pool under some prices (million rupiah), its proven bound and the LP's, and the rounded LP.
 
     `others`: plans met on the way. `tight`: the tightened LP of least bound; `fraction`: what its optimum, in parts of
-    lots, pays.
+    lots, pays. `bounds`: proven, of each mix of the pool.
     """
 
     plan: PoolPlan
@@ -39,6 +39,7 @@ class PoolAnswer:
     others: tuple[PoolPlan, ...]
     tight: Relaxed
     fraction: PoolPlan
+    bounds: tuple[float, ...]
 
 
 @dataclass
@@ -90,7 +91,9 @@ class PoolSearch:
         closest = min(tight, key=lambda r: r.objective)
         fraction = plan_of(self.book, columns, closest.columns, closest.x)
         bound = min(work.price, *work.bounds)
-        return PoolAnswer(work.plan, work.price, bound, lp_bound, first, tuple(others), closest, fraction)
+        return PoolAnswer(
+            work.plan, work.price, bound, lp_bound, first, tuple(others), closest, fraction, tuple(work.bounds)
+        )
 
 
 class _Work:

@@ -82,19 +82,15 @@ def refuse_broken(
 
 
 def least_paid(book: Catalogue, pools: tuple[Pool, ...], year: int) -> float:
-    """A lower bound, in million rupiah, of what any plan pays in a year: each pool planned for that year's payments
-    alone (other years count a hair, to keep plans sane)."""
-    hair = 1e-6
-    weight = np.full(len(book.years), hair)
+    """A lower bound, in million rupiah, of what any plan pays in a year: each pool planned for that year alone."""
+    weight = np.zeros(len(book.years))
     weight[year] = 1.0
     prices = Prices(weight, np.zeros(len(book.vendors)))
     columns = lifetimes(book, prices)
-    total = 0.0
-    for pool in pools:
-        answer = PoolSearch(pool, book).answer(columns, prices, (), 0.0, time.monotonic(), search=False)
-        if answer is not None:
-            total += max(0.0, answer.bound - hair * float(answer.plan.paid.sum()))
-    return total
+    answers = [
+        PoolSearch(pool, book).answer(columns, prices, (), 0.0, time.monotonic(), search=False) for pool in pools
+    ]
+    return sum(answer.bound for answer in answers if answer is not None)
 
 
 def _idr(million: float) -> str:
