@@ -35,14 +35,18 @@ class Server:
 
     def create(self, database: str) -> str:
         """Make an empty database and return its address."""
-        statement = f'CREATE DATABASE "{database}"'
+        self.run(f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
+    def run(self, *statements: str) -> None:
+        """Run statements as the superuser, each on its own."""
+        words = [word for statement in statements for word in ("-c", statement)]
         subprocess.run(
-            [binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url("postgres")],
+            [binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *words, self.url("postgres")],
             check=True,
             capture_output=True,
             timeout=30,
         )
-        return self.url(database)
 
 
 def binary(name: str) -> str:
