@@ -65,9 +65,12 @@ class Environment:
         self._command = EngineCommand(toolchain.binary("pulumi"), progress.note)
 
     def up(self, layer: str) -> dict[str, int]:
-        """Bring a layer to its program; how many resources each operation touched."""
+        """Bring a layer to its program; how many resources each operation touched.
+
+        The fleet is read first: a server that lost its power since is powered on again.
+        """
         with self._open(layer) as stack:
-            result = stack.up(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+            result = stack.up(refresh=layer == "fleet", on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
         return _counts(result.summary.resource_changes)
 
     def preview(self, layer: str, **options: Any) -> LayerPreview:
