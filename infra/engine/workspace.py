@@ -70,7 +70,8 @@ class Environment:
         The fleet is read first: a server that lost its power since is powered on again.
         """
         with self._open(layer) as stack:
-            result = stack.up(refresh=layer == "fleet", on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+            show = Show(self._progress, layer)
+            result = stack.up(refresh=layer == "fleet", on_event=show, parallel=_PARALLEL, color="never")
         return _counts(result.summary.resource_changes)
 
     def preview(self, layer: str, **options: Any) -> LayerPreview:

@@ -5,6 +5,7 @@ Assertions then stand outside the program, where none can be skipped by an unkno
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,12 +51,18 @@ def record(program: Callable[[], Any], outputs: Mapping[str, Mapping[str, Any]] 
     """Run `program`; the recording, and the value of the Output that it returned (None without one)."""
     recording = Recording(outputs=outputs or {})
     values: list[Any] = []
-    pulumi.runtime.set_mocks(recording, project="oss", stack="test.fleet", preview=False)
 
     def wrapped() -> pulumi.Output[Any]:
         made = pulumi.Output.from_input(program())
         return made.apply(lambda value: values.append(value))
 
     run: Any = pulumi.runtime.test
-    run(wrapped)()
+    loop = asyncio.new_event_loop()  # one of its own: other tests close theirs
+    asyncio.set_event_loop(loop)
+    try:
+        pulumi.runtime.set_mocks(recording, project="oss", stack="test.fleet", preview=False)
+        run(wrapped)()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
     return recording, values[0] if values else None
