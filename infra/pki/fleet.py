@@ -7,6 +7,8 @@ Authorities, so that no certificate opens more than its own door:
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,7 @@ def _cluster_files(store: Store, cluster: Cluster, outputs: FleetOutputs, files:
     etcd_ca = store.authority(etcd, f"{cluster.name} etcd").certificate
     proxy_ca = store.authority(proxy, f"{cluster.name} front proxy").certificate
     tokens = store.signing_key(own, "service-accounts")
+    encryption = encryption_configuration(store.secret(own, "encryption"))
 
     def client(name: str, user: str, organization: str = "") -> Pair:
         return store.leaf(own, Leaf(name, user, Usage.CLIENT, organization=organization))
@@ -79,6 +82,7 @@ def _cluster_files(store: Store, cluster: Cluster, outputs: FleetOutputs, files:
         keep = files[server.name]
         keep |= {"ca.crt": _text(ca), "etcd-ca.crt": _text(etcd_ca), "front-proxy-ca.crt": _text(proxy_ca)}
         keep |= {"service-accounts.pub": _text(tokens.certificate), "service-accounts.key": _text(tokens.key)}
+        keep["encryption.yaml"] = encryption
         keep |= _pair("apiserver", store.leaf(own, _api_server(server, cluster, outputs)))
         keep |= _pair("kubelet-client", client("kubelet-client", "oss:apiserver-kubelet-client"))
         keep |= _pair("front-proxy-client", store.leaf(proxy, Leaf("client", "front-proxy-client", Usage.CLIENT)))
@@ -103,6 +107,17 @@ def _cluster_files(store: Store, cluster: Cluster, outputs: FleetOutputs, files:
         keep |= {"ca.crt": _text(ca), "kubelet.kubeconfig": config(pair)} | _pair("kubelet", pair)
         keep["kube-proxy.kubeconfig"] = config(client("kube-proxy", "system:kube-proxy"))
     return Access(cluster.name, cluster.admin_url, ca, _admin(client))
+
+
+def encryption_configuration(key: bytes) -> str:
+    """How the API server encrypts secrets at rest (XSalsa20 and Poly1305). `key` has 32 bytes."""
+    named = {"name": "first", "secret": base64.b64encode(key).decode()}
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{"resources": ["secrets"], "providers": [{"secretbox": {"keys": [named]}}, {"identity": {}}]}],
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _admin(client: Callable[..., Pair]) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,14 @@ class Store:
             self.changes.append(f"{authority}/{name}: new")
         key = path.read_bytes()
         return Pair(public_key(key), key)
+
+    def secret(self, authority: str, name: str, size: int = 32) -> bytes:
+        """`size` random bytes, made once."""
+        path = self._folder / authority / f"{name}.secret"
+        if not path.exists():
+            write_private(path, secrets.token_bytes(size))
+            self.changes.append(f"{authority}/{name}: new")
+        return path.read_bytes()
 
     def _read(self, authority: str, name: str) -> Pair | None:
         folder = self._folder / authority

@@ -13,7 +13,7 @@ from capacity.progress import Progress
 from infra.outputs import FleetOutputs
 from infra.paths import state_dir
 from infra.pki.fleet import ensure_credentials
-from infra.playbooks.inventory import Programs, SshAccess, inventory, secret_variables
+from infra.playbooks.inventory import NodeImage, Programs, SshAccess, inventory, secret_variables
 from infra.playbooks.mirror import PROGRAMS, mirror, on_server
 from infra.playbooks.reach import wait_for_ssh
 from infra.playbooks.runner import run_playbook
@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureResult:
-    """What a run came to. `changed`: server → tasks that changed something."""
+    """What a run came to. `tasks` went well; `changed`: server → tasks that changed something; wall-clock seconds."""
 
     servers: int
     tasks: int
@@ -68,12 +68,13 @@ def configure(
     programs = _programs(outputs, settings, progress)
     progress.update("issuing certificates")
     credentials = ensure_credentials(environment, outputs)
-    for change in credentials.changes:
-        progress.update(f"certificate {change}")
+    if credentials.changes:
+        progress.note(f"{len(credentials.changes)} certificates issued")
     hosts = inventory(outputs, plan, ssh_access(environment, outputs, settings), programs)
     options = (choice or Choice()).options()
     wait_for_ssh(outputs.servers, progress)
-    course = run_playbook(PLAYBOOK, hosts, secret_variables(credentials.files, outputs), progress, options)
+    secrets = secret_variables(credentials.files, outputs)
+    course = run_playbook(PLAYBOOK, hosts, secrets, state_dir(environment), progress, options)
     return ConfigureResult(len(outputs.servers), course.ok, course.changed, time.monotonic() - started)
 
 
@@ -88,7 +89,7 @@ def _programs(outputs: FleetOutputs, settings: FleetSettings, progress: Progress
     return Programs(
         folder=str(PROGRAMS),
         pause_image=made.pause.reference,
-        images=tuple((archive.reference, on_server(archive)) for archive in made.archives),
+        images=tuple(NodeImage(on_server(a), a.reference, a.digest) for a in made.archives),
     )
 
 

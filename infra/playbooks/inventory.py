@@ -1,20 +1,23 @@
 """From the fleet's outputs and the lease plan to Ansible's inventory. Pure: no host is written by hand.
 
 Secrets do not stand in the inventory: it refers to `oss_files` and `oss_passwords`, which come in a file of their own.
+What each variable means is said in the roles' own `meta/argument_specs.yml`.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from capacity.leaseplan import FirewallRule, LeasePlan, Role
-from infra.cluster import POD_RANGES, SERVICE_RANGE, Cluster, clusters
+from capacity.faults import BadInput
+from capacity.leaseplan import LeasePlan, Role
+from infra.cluster import SERVICE_RANGE, Cluster, clusters
 from infra.components.topology import DATABASE_NAME, DATABASE_USER, PARTS
 from infra.outputs import FleetOutputs, FleetServer
-from infra.rack.spec import GATEWAY_HOST
+from infra.playbooks.firewall import blocked_administration, host_rules, rack_gateway
 
 GROUPS: dict[Role, str] = {
     "edge": "edge",
@@ -26,17 +29,39 @@ GROUPS: dict[Role, str] = {
 }
 # Path prefix by service; the portal takes the rest.
 PREFIXES = {"api": "/api/", "gateway": "/integration/", "satgas": "/satgas/", "portal": ""}
-RACK_PUBLIC_PORT = 8443
+# A rack's servers show the whole machine's memory; what its database may count on is said here.
+RACK_DATABASE_MIB = 1024
+MIB_PER_GIB = 1024
+# Debian's limits are too low for a node (inotify, connection backlog); a system container's are the machine's.
+SYSCTLS: dict[str, int] = {"net.core.somaxconn": 4096, "net.ipv4.tcp_slow_start_after_idle": 0}
+MACHINE_SYSCTLS: dict[str, int] = {
+    "fs.inotify.max_user_instances": 8192,
+    "fs.inotify.max_user_watches": 524288,
+    "vm.max_map_count": 262144,
+    "vm.swappiness": 10,
+    "kernel.dmesg_restrict": 1,
+    "kernel.kptr_restrict": 2,
+    "kernel.yama.ptrace_scope": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SshAccess:
-    """How the servers are reached: user, private key, known hosts, and whether root may sign in."""
+    """How the servers are reached: user, private key, known hosts, and the keys that administrators sign in with."""
 
     user: str
     key_file: str
     known_hosts: str
     public_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeImage:
+    """An image archive as a worker finds it: path on the server, reference and digest of its manifest."""
+
+    archive: str
+    reference: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,150 +72,163 @@ class Programs:
     archive_url: str = ""
     archive_sha256: str = ""
     pause_image: str = ""
-    images: tuple[tuple[str, str], ...] = ()  # (reference, path on the server)
+    images: tuple[NodeImage, ...] = ()
 
 
 def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: Programs) -> dict[str, Any]:
-    """The inventory as a dictionary that Ansible reads as JSON. Raises BadInput as `infra.cluster.clusters`."""
+    """The inventory, as a dictionary that Ansible reads as JSON.
+
+    Raises BadInput as `infra.cluster.clusters`, and when the firewall would shut administrators out of a server.
+    """
     found = clusters(outputs)
-    hosts = {server.name: _host(server, outputs, plan, ssh) for server in outputs.servers}
+    if faults := blocked_administration(outputs, plan.network.firewall):
+        raise BadInput(faults)
+    hosts = {server.name: _base(server, outputs, plan, found, ssh) for server in outputs.servers}
     for cluster in found:
         for server in cluster.control:
-            hosts[server.name] |= _kubernetes(server, cluster, programs) | {"kubernetes_control": True}
+            hosts[server.name] |= _control(server, outputs, cluster, programs)
         for server in cluster.workers:
-            hosts[server.name] |= _node(server, cluster, programs)
+            hosts[server.name] |= _worker(server, outputs, cluster, programs)
     for server in outputs.with_role("database"):
-        hosts[server.name] |= _database(server, outputs)
+        hosts[server.name] |= _database(server, outputs, plan)
     for server in outputs.with_role("edge"):
-        hosts[server.name] |= _edge(server, outputs)
-    groups: dict[str, Any] = {
+        hosts[server.name] |= _edge(server, outputs, plan)
+    roles: dict[str, Any] = {
         group: {"hosts": {s.name: {} for s in outputs.with_role(role)}}
         for role, group in GROUPS.items()
         if outputs.with_role(role)
     }
-    groups["kubernetes"] = {"children": {name: {} for name in ("control", "worker") if name in groups}}
     sites: dict[str, Any] = {
-        f"site_{site}": {"hosts": {s.name: {} for s in outputs.servers if s.site == site}} for site in _sites(outputs)
+        f"site_{site}": {"hosts": {s.name: {} for s in outputs.servers if s.site == site}}
+        for site in dict.fromkeys(server.site for server in outputs.servers)
     }
-    return {"all": {"hosts": hosts, "children": groups | sites}}
-
-
-def _sites(outputs: FleetOutputs) -> list[str]:
-    return list(dict.fromkeys(server.site for server in outputs.servers))
-
-
-def _host(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess) -> dict[str, Any]:
-    rack = outputs.scale == "rack"
-    return {
-        "ansible_host": server.ssh_host,
-        "ansible_port": server.ssh_port,
-        "ansible_user": ssh.user,
-        "ansible_become": ssh.user != "root",
-        "ansible_ssh_private_key_file": ssh.key_file,
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={ssh.known_hosts} -o StrictHostKeyChecking=yes",
-        "base_address": server.address,
-        "base_hosts": _names(outputs),
-        "base_firewall": firewall(server, outputs, plan.network.firewall),
-        "base_admin_keys": list(ssh.public_keys),
-        "base_root_login": rack,
-        "base_system_container": rack,
-    }
-
-
-def _names(outputs: FleetOutputs) -> list[dict[str, Any]]:
-    names: dict[str, list[str]] = {s.address: [f"{s.name}.{outputs.domain}", s.name] for s in outputs.servers}
-    for cluster in clusters(outputs):
-        for control in cluster.control:
-            names[control.address].append(cluster.api_name)
-    return [{"address": address, "names": known} for address, known in names.items()]
-
-
-def firewall(server: FleetServer, outputs: FleetOutputs, rules: Sequence[FirewallRule]) -> list[dict[str, Any]]:
-    """The rules for one server, with roles replaced by the addresses of their servers. No source: anyone."""
-    out = []
-    for rule in rules:
-        sources = _sources(rule.source, server, outputs)
-        if rule.to_role == server.role and sources is not None:
-            out.append(
-                {"protocol": rule.protocol, "ports": list(rule.ports), "sources": sources, "purpose": rule.purpose}
-            )
-    return out
-
-
-def _sources(source: str, server: FleetServer, outputs: FleetOutputs) -> list[str] | None:
-    """Addresses of a source; an empty list for anyone, None where the rule does not apply."""
-    if source in ("internet", "any"):
-        return []
-    if source == "rack-gateway":
-        network = ipaddress.IPv4Network(f"{server.address}/16", strict=False)
-        return [str(network.network_address + GATEWAY_HOST)] if outputs.scale == "rack" else None
-    addresses = [address for s in outputs.servers if s.role == source for address in _all_addresses(s)]
-    return list(dict.fromkeys(addresses)) or None
-
-
-def _all_addresses(server: FleetServer) -> list[str]:
-    return list(dict.fromkeys([server.address, *server.addresses.values()]))
-
-
-def _kubernetes(server: FleetServer, cluster: Cluster, programs: Programs) -> dict[str, Any]:
-    return {
-        "kubernetes_address": server.address,
-        "kubernetes_site": server.site,
-        "kubernetes_files": "{{ oss_files[inventory_hostname] }}",
-        "kubernetes_binaries": programs.folder,
-        "kubernetes_archive_url": programs.archive_url,
-        "kubernetes_archive_sha256": programs.archive_sha256,
-        "kubernetes_service_range": str(SERVICE_RANGE),
-        "kubernetes_pod_range": str(cluster.pod_range),
-        "kubernetes_etcd_members": [{"name": s.name, "address": s.address} for s in cluster.control],
-        "kubernetes_nodes": [s.name for s in cluster.workers],
-    }
-
-
-def _node(server: FleetServer, cluster: Cluster, programs: Programs) -> dict[str, Any]:
-    pods = str(cluster.pod_cidrs[server.name])
-    return _kubernetes(server, cluster, programs) | {
-        "kubernetes_node": True,
-        "kubernetes_pod_cidr": pods,
-        "kubernetes_pod_routes": [
-            {"to": str(cluster.pod_cidrs[other.name]), "via": other.address}
-            for other in cluster.workers
-            if other.name != server.name
-        ],
-        "kubernetes_pause_image": programs.pause_image,
-        "kubernetes_images": [{"reference": reference, "path": path} for reference, path in programs.images],
-        "base_pod_cidr": pods,
-        "base_pod_range": str(POD_RANGES),
-        "base_pod_sources": [str(cluster.pod_range), *(s.address for s in (*cluster.control, *cluster.workers))],
-    }
-
-
-def _database(server: FleetServer, outputs: FleetOutputs) -> dict[str, Any]:
-    return {
-        "postgresql_address": server.address,
-        "postgresql_files": "{{ oss_files[inventory_hostname] }}",
-        "postgresql_database": DATABASE_NAME,
-        "postgresql_user": DATABASE_USER,
-        "postgresql_password": "{{ oss_passwords.database }}",
-        "postgresql_clients": [s.address for s in outputs.with_role("worker")],
-    }
-
-
-def _edge(server: FleetServer, outputs: FleetOutputs) -> dict[str, Any]:
-    own_site = outputs.with_role("worker", server.site) or outputs.with_role("worker")
-    return {
-        "edge_files": "{{ oss_files[inventory_hostname] }}",
-        "edge_workers": [{"name": s.name, "address": s.address} for s in own_site],
-        "edge_services": [
-            {"name": name, "prefix": prefix, "node_port": PARTS[name].node_port} for name, prefix in PREFIXES.items()
-        ],
-        "edge_public_port": RACK_PUBLIC_PORT if outputs.scale == "rack" else 443,
-    }
+    return {"all": {"hosts": hosts, "children": roles | sites}}
 
 
 def secret_variables(files: Mapping[str, Mapping[str, str]], outputs: FleetOutputs) -> dict[str, Any]:
     """What the inventory refers to and must not hold: keys by server, and passwords."""
     return {
         "oss_files": {server: dict(own) for server, own in files.items()},
-        "oss_passwords": {"database": outputs.secrets.database_password.get_secret_value()},
+        "oss_passwords": {
+            "database": outputs.secrets.database_password.get_secret_value(),
+            "database_admin": outputs.secrets.database_admin_password.get_secret_value(),
+        },
     }
+
+
+def _base(
+    server: FleetServer, outputs: FleetOutputs, plan: LeasePlan, found: tuple[Cluster, ...], ssh: SshAccess
+) -> dict[str, Any]:
+    rack = outputs.scale == "rack"
+    own = next((cluster for cluster in found if server in cluster.workers), None)
+    return {
+        "ansible_host": server.ssh_host,
+        "ansible_port": server.ssh_port,
+        "ansible_user": ssh.user,
+        "ansible_ssh_private_key_file": ssh.key_file,
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={ssh.known_hosts} -o StrictHostKeyChecking=yes",
+        "base_address": server.address,
+        "base_hosts": _names(outputs, found),
+        "base_firewall": host_rules(server, outputs, plan.network.firewall, found),
+        "base_pod_cidr": str(own.pod_cidrs[server.name]) if own else "",
+        "base_pod_range": str(own.pod_range) if own else "",
+        "base_admin_keys": list(ssh.public_keys),
+        "base_root_login": rack,
+        "base_system_container": rack,
+        "base_sysctls": SYSCTLS if rack else SYSCTLS | MACHINE_SYSCTLS,
+        "base_modules": ["overlay", "br_netfilter"] if own and not rack else [],
+    }
+
+
+def _names(outputs: FleetOutputs, found: tuple[Cluster, ...]) -> list[dict[str, Any]]:
+    names: dict[str, list[str]] = {s.address: [s.name, f"{s.name}.{outputs.domain}"] for s in outputs.servers}
+    for cluster in found:
+        for control in cluster.control:
+            names[control.address].append(cluster.api_name)
+    return [{"address": address, "names": known} for address, known in names.items()]
+
+
+def _kubernetes(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, programs: Programs) -> dict[str, Any]:
+    return {
+        "kubernetes_name": server.name,
+        "kubernetes_address": server.address,
+        "kubernetes_credentials": "{{ oss_files[inventory_hostname] }}",
+        "kubernetes_binaries": programs.folder,
+        "kubernetes_archive_url": programs.archive_url,
+        "kubernetes_archive_sha256": programs.archive_sha256,
+        "kubernetes_control": [{"name": s.name, "address": s.address} for s in cluster.control],
+        "kubernetes_service_range": str(SERVICE_RANGE),
+        "kubernetes_pod_range": str(cluster.pod_range),
+        "kubernetes_pod_routes": [
+            {"cidr": str(cluster.pod_cidrs[other.name]), "via": other.address}
+            for other in cluster.workers
+            if other.name != server.name
+        ],
+        "kubernetes_system_container": outputs.scale == "rack",
+    }
+
+
+def _control(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, programs: Programs) -> dict[str, Any]:
+    return _kubernetes(server, outputs, cluster, programs) | {"kubernetes_node": "control"}
+
+
+def _worker(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, programs: Programs) -> dict[str, Any]:
+    labels = {"topology.kubernetes.io/region": server.site, "topology.kubernetes.io/zone": server.rack}
+    pause = {"kubernetes_pause_image": programs.pause_image} if programs.pause_image else {}
+    reserved = {} if outputs.scale == "rack" else {"kubernetes_reserved": {"cpu": "1", "memory": "4Gi"}}
+    return (
+        _kubernetes(server, outputs, cluster, programs)
+        | pause
+        | reserved
+        | {
+            "kubernetes_node": "worker",
+            "kubernetes_pod_cidr": str(cluster.pod_cidrs[server.name]),
+            "kubernetes_node_labels": labels,
+            "kubernetes_images": [
+                {"archive": image.archive, "reference": image.reference, "digest": image.digest}
+                for image in programs.images
+            ],
+        }
+    )
+
+
+def _database(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[str, Any]:
+    rack = outputs.scale == "rack"
+    memory = RACK_DATABASE_MIB if rack else plan.sku(server.sku).memory_gib * MIB_PER_GIB
+    return {
+        "postgresql_address": server.address,
+        "postgresql_credentials": "{{ oss_files[inventory_hostname] }}",
+        "postgresql_database": DATABASE_NAME,
+        "postgresql_user": DATABASE_USER,
+        "postgresql_password": "{{ oss_passwords.database }}",
+        "postgresql_admin_password": "{{ oss_passwords.database_admin }}",
+        "postgresql_clients": [s.address for s in outputs.with_role("worker")],
+        "postgresql_memory_mib": memory,
+        "postgresql_cores": cores(server, outputs, plan),
+    }
+
+
+def _edge(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[str, Any]:
+    rack = outputs.scale == "rack"
+    own_site = outputs.with_role("worker", server.site) or outputs.with_role("worker")
+    return {
+        "edge_address": server.address,
+        "edge_credentials": "{{ oss_files[inventory_hostname] }}",
+        "edge_workers": [{"name": s.name, "address": s.address} for s in own_site],
+        "edge_routes": [
+            {"name": name, "path": prefix, "port": PARTS[name].node_port} for name, prefix in PREFIXES.items()
+        ],
+        "edge_public_port": urlsplit(outputs.endpoints.portal).port or 443,
+        "edge_threads": cores(server, outputs, plan),
+        # Every visitor of a rack comes from the one address of its gateway: the limit would count them as one.
+        "edge_rate_exempt": [str(rack_gateway(server))] if rack else [],
+    }
+
+
+def cores(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> int:
+    """CPUs that a server's programs may count on: its SKU's, or in a rack what the model grants the role there."""
+    if outputs.scale == "national":
+        return plan.sku(server.sku).cores
+    stations = plan.deployment(outputs.phase, "rack").stations
+    granted = next((s.servers for s in stations if s.kind == "server" and s.role == server.role), 1.0)
+    return max(1, math.ceil(granted / len(outputs.with_role(server.role))))

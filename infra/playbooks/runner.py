@@ -1,14 +1,21 @@
-"""One run of the playbooks by ansible-runner, in a private folder that is gone afterwards, with live progress."""
+"""One run of the playbooks by ansible-runner, in a private folder that is gone afterwards, with live progress.
+
+The folder holds the inventory and the secrets (mode 0700 and 0600). A run that is killed leaves it; the next one
+removes it first, by the note that it kept in the environment's state folder.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +24,40 @@ import ansible_runner
 from capacity.documents import REPOSITORY, write_text
 from capacity.faults import MachineLacks, StepFailed
 from capacity.progress import Progress
+from infra.playbooks.course import Course
+from infra.playbooks.tasks import expected_tasks
 
 PLAYBOOKS = REPOSITORY / "playbooks"
 RUN_TIMEOUT_S = 1800.0
 FORKS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A task that failed: where, what, and what the module said."""
-
-    host: str
-    task: str
-    message: str
-
-
-@dataclass
-class Course:
-    """How a run goes: counts, and the failures so far."""
-
-    hosts: int
-    progress: Progress
-    ok: int = 0
-    changed: dict[str, list[str]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-
-    def event(self, event: Mapping[str, Any]) -> bool:
-        """Take one event of ansible-runner."""
-        data = event.get("event_data") or {}
-        host, task = str(data.get("host", "")), str(data.get("task", ""))
-        role = data.get("role")
-        name = f"{role}: {task}" if role else task
-        match event.get("event"):
-            case "runner_on_start":
-                self.progress.update(f"{host}: {name}")
-            case "runner_on_ok":
-                self.ok += 1
-                if (data.get("res") or {}).get("changed"):
-                    self.changed.setdefault(host, []).append(name)
-                self.progress.update(f"{host}: {name} done, {self.ok} tasks on {self.hosts} servers")
-            case "runner_on_failed" if not data.get("ignore_errors"):
-                self.failures.append(Failure(host, name, _message(data.get("res"))))
-            case "runner_on_unreachable":
-                self.failures.append(Failure(host, name, f"not reached over ssh: {_message(data.get('res'))}"))
-        return False  # events are not kept on disk
-
-
-def _message(result: Any) -> str:
-    if not isinstance(result, dict):
-        return "no message"
-    if result.get("censored"):
-        return "its output is hidden, since it handles secrets; look at the server's own log"
-    words = [str(result[key]) for key in ("msg", "stderr", "stdout") if result.get(key)]
-    return " ".join(words)[:800] or "no message"
+END_TIMEOUT_S = 30.0
+_PREFIX = "oss-ansible-"
 
 
 def run_playbook(
     playbook: str,
     inventory: Mapping[str, Any],
     secrets: Mapping[str, Any],
+    state: Path,
     progress: Progress,
     options: Sequence[str] = (),
 ) -> Course:
-    """Run to the end. Raises StepFailed naming every server and task that failed; Ctrl-C ends the children first."""
+    """Run a playbook to its end. `state` is the environment's folder; one run at a time uses it.
+
+    Raises StepFailed naming every server and task that failed, or that another run is under way, and MachineLacks.
+    Ctrl-C ends Ansible and its connections before it goes on.
+    """
     program = Path(sys.executable).with_name("ansible-playbook")
     if not program.exists():
         raise MachineLacks("ansible-playbook is not installed beside this Python", "Run `make setup`.")
-    course = Course(len(inventory["all"]["hosts"]), progress)
+    total = expected_tasks(PLAYBOOKS / playbook, inventory)
+    course = Course(len(inventory["all"]["hosts"]), total, progress)
     stop = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="oss-ansible-") as folder:
-        private = Path(folder)
-        private.chmod(0o700)
+    with _private_folder(state) as private:
         write_text(private / "inventory.json", json.dumps(inventory), mode=0o600)
         write_text(private / "secrets.json", json.dumps(secrets), mode=0o600)
         thread, runner = ansible_runner.run_async(
-            private_data_dir=folder,
+            private_data_dir=str(private),
             project_dir=str(PLAYBOOKS),
             playbook=playbook,
             inventory=str(private / "inventory.json"),
@@ -100,7 +66,6 @@ def run_playbook(
             event_handler=course.event,
             cancel_callback=stop.is_set,
             timeout=RUN_TIMEOUT_S,
-            settings={"idle_timeout": 900},
             suppress_env_files=True,
             quiet=True,
         )
@@ -109,36 +74,58 @@ def run_playbook(
                 thread.join(0.2)
         except BaseException:
             stop.set()
-            thread.join(30)
+            thread.join(END_TIMEOUT_S)
             raise
-    _judge(course, runner)
+        course.judge(runner.status, runner.rc, _last_words(runner))
     return course
 
 
+@contextmanager
+def _private_folder(state: Path) -> Iterator[Path]:
+    note = state / "ansible-run"
+    with (state / "ansible.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            remedy = "Wait for it to end, then run it again."
+            raise StepFailed("another run of the playbooks over this environment is under way", remedy) from None
+        if note.exists():  # we hold its lock, so that run is dead
+            _remove(Path(note.read_text(encoding="utf-8").strip()))
+        # Not below the state folder: the path of a connection's socket may have 108 bytes.
+        private = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        write_text(note, f"{private}\n", mode=0o600)
+        try:
+            (private / "ssh").mkdir(mode=0o700)
+            yield private
+        finally:
+            _remove(private)
+            note.unlink(missing_ok=True)
+
+
+def _remove(private: Path) -> None:
+    """End the kept connections, then remove the folder. A name that we did not make is left alone."""
+    if not private.name.startswith(_PREFIX) or private.is_symlink():
+        return
+    for socket in sorted((private / "ssh").glob("*")) if private.is_dir() else ():
+        subprocess.run(
+            ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "none"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=END_TIMEOUT_S,
+        )
+    shutil.rmtree(private, ignore_errors=True)
+
+
 def _variables(program: Path, private: Path) -> dict[str, str]:
-    control = private / "ssh"
-    control.mkdir(mode=0o700)
     return {
-        "PATH": f"{program.parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "PATH": f"{program.parent}:{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "ssh"),
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
         "ANSIBLE_HOME": str(private / "home"),
-        "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def _judge(course: Course, runner: Any) -> None:
-    if course.failures:
-        listing = "\n".join(f"  {f.host}: {f.task}: {f.message}" for f in course.failures)
-        raise StepFailed(
-            f"the playbooks failed on {len({f.host for f in course.failures})} of {course.hosts} servers\n{listing}",
-            "Mend the cause and run it again: what is done already is left alone.",
-        )
-    if runner.status != "successful":
-        last = _last_words(runner)
-        raise StepFailed(f"the playbooks ended as {runner.status} (exit code {runner.rc}){last}", "Run it again.")
 
 
 def _last_words(runner: Any) -> str:
@@ -146,4 +133,4 @@ def _last_words(runner: Any) -> str:
         lines = [line for line in runner.stdout.read().splitlines() if line.strip()]
     except (OSError, AttributeError, ansible_runner.exceptions.AnsibleRunnerException):
         return ""
-    return "\n  " + "\n  ".join(lines[-12:]) if lines else ""
+    return "\n".join(lines[-12:])

@@ -1,7 +1,8 @@
 """Ansible module: a set of files, directories and links of one host in one round trip, all or nothing.
 
 `ansible.builtin.template` asks the host two questions a file; a role here owns a dozen small files on every host, and
-the run without changes has to be short. So the controller renders them and this module compares and writes them together.
+the run without changes has to be short. So the controller renders them, and this module compares and writes them
+together.
 """
 
 from __future__ import annotations
