@@ -113,13 +113,15 @@ def _scv(u: float) -> float:
 
 
 def tail_scv(points: Sequence[Point]) -> Floats:
-    """The scv of the gamma law whose 95th and 99th percentiles fit best those of the positive waits.
+    """The scv of the gamma law whose 90th, 95th and 99th percentiles fit best those of the positive waits.
 
-    What percentiles need, rather than the sample's scv, which heavy services make noisy.
+    What percentiles need, rather than the sample's scv, which heavy services make noisy. The 99th counts half.
     """
-    grid = np.geomspace(0.2, 8, 400)
-    table = quantile("gamma", 0.95, 1.0, grid) + quantile("gamma", 0.99, 1.0, grid) / 1.5
-    return np.interp([p.q95 + p.q99 / 1.5 for p in points], table, grid)
+    grid = np.geomspace(0.2, 9, 500)
+    table = np.log([quantile("gamma", q, 1.0, grid) for q in (0.9, 0.95, 0.99)])
+    seen = np.log([[p.q90, p.q95, p.q99] for p in points]).T
+    misfit = np.einsum("q,qpg->pg", [1.0, 1.0, 0.5], (table[:, None, :] - seen[:, :, None]) ** 2)
+    return np.asarray(grid[misfit.argmin(axis=1)])
 
 
 def fit(points: Sequence[Point]) -> dict[str, dict[str, list[float]]]:

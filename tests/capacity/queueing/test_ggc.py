@@ -141,9 +141,9 @@ def test_waits_rise_with_load_and_fall_with_servers(
 def test_percentiles_are_ordered(c: int, rho: float, ca2: float, cs2: float, q: float) -> None:
     args = (rho * c, 1.0, c, ca2, cs2)
     value = float(ggc_response_quantile(q, *args))
-    assert value <= float(ggc_response_quantile(q + 0.009, *args)) * (1 + 1e-5)
-    assert value <= float(ggc_response_quantile(q, rho * c * 1.02, 1.0, c, ca2, cs2)) * (1 + 1e-5)
-    assert float(ggc_response_tail(value * 1.0001, *args)) <= (1 - q) * (1 + 1e-5)
+    assert value <= float(ggc_response_quantile(q + 0.009, *args)) * (1 + 1e-4)
+    assert value <= float(ggc_response_quantile(q, rho * c * 1.02, 1.0, c, ca2, cs2)) * (1 + 1e-4)
+    assert float(ggc_response_tail(value * 1.0001, *args)) <= (1 - q) * (1 + 1e-4)
 
 
 @given(scale=st.floats(1e-4, 1e4), c=st.integers(1, 50), rho=st.floats(0.05, 0.95))
