@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import selectors
@@ -9,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -207,31 +209,25 @@ class Pods:
         return readings
 
     def _get(self, path: str) -> Any:
-        return self._call(path, "object")
+        return json.loads(self._text(path))
 
     def _text(self, path: str) -> str:
-        return str(self._call(path, "str"))
-
-    def _call(self, path: str, kind: str) -> Any:
         from kubernetes import client, config
 
         try:
             if self._client is None:
                 made = config.new_client_from_config(str(self._kubeconfig), self._context)  # type: ignore[no-untyped-call]
                 self._client = made
-            answer = self._client.call_api(
-                path,
-                "GET",
-                auth_settings=["BearerToken"],
-                response_type=kind,
-                _return_http_data_only=True,
-                _request_timeout=ANSWER_S,
-            )
+            request = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
+            answer = self._client.call_api(*request, _request_timeout=ANSWER_S)
+            answer.read()
+            if answer.status != HTTPStatus.OK:
+                raise client.ApiException(http_resp=answer)
         except (client.ApiException, config.ConfigException, OSError) as error:
             status = getattr(error, "status", None)
             said = f"{status} {getattr(error, 'reason', '')}" if status else str(error)
             raise StepFailed(f"the API server does not give {path}: {said}", "Check `kubectl get nodes`.") from None
-        return answer
+        return str(answer.data.decode("utf-8"))
 
     def close(self) -> None:
         """Close the connections."""
