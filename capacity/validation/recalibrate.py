@@ -5,14 +5,14 @@ Utilisation law (Denning & Buzen 1978): over a stage of T seconds a station's bu
     B_s = b_s T + sum_e n_e D_se                                                     (V1)
 
 with n_e the calls of endpoint e, D_se its CPU demand at station s and b_s the station's background load.
-The mix of endpoints barely changes between the stages of one profile, so the data alone cannot tell endpoints
-apart. The planned demands P_se are therefore the prior of a ridge regression with non-negative coefficients
-(Hoerl & Kennard 1970):
+A stage without arrivals shows b_s by itself. The mix of endpoints barely changes between the stages of one profile,
+so the data alone cannot tell endpoints apart. The planned demands P_se are therefore the prior of a ridge regression
+with non-negative coefficients (Hoerl & Kennard 1970), each stage weighted by its own uncertainty w_t:
 
     min  sum_t ((B_st - b T_t - sum_e n_te D_se) / w_t)^2 + r sum_e ((D_se - f P_se) / (f P_se))^2     (V2)
 
-where f is the station's common factor, first fitted alone by non-negative least squares. What the stages
-can tell moves D; what they cannot stays at the factor times the plan.
+where f is the station's common factor, first fitted alone together with b, with a wide prior around one. What the
+stages can tell moves D; what they cannot stays at the factor times the plan.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear, nnls
+from scipy.optimize import lsq_linear
 
 from capacity.calibration import Calibration, MeasuredDemand
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Endpoint
 
 RIDGE = 4.0  # prior standard deviation of an endpoint's factor: one half
-NOISE = 0.02  # relative error of a stage's busy time
+FACTOR_SPREAD = 2.0  # prior standard deviation of a station's common factor, around one
+RELATIVE_NOISE = 0.03  # of a stage's busy time
+IDLE_NOISE_CORES = 0.002  # what health checks and housekeeping vary by
 BOOTSTRAPS = 400
 INTERVAL = (0.05, 0.95)
 
@@ -47,6 +49,11 @@ class StationFit:
 def measured_stages(evidence: Evidence, held_out: bool | None = False) -> list[StageResult]:
     """The stages that count: no warm-up; `held_out` picks the kept-out ones, the others, or (None) both."""
     return [s for s in evidence.stages if not s.warmup and (held_out is None or s.held_out == held_out)]
+
+
+def idle_stages(evidence: Evidence) -> list[StageResult]:
+    """The stages without arrivals, which show what the stations burn by themselves."""
+    return [s for s in evidence.stages if s.share == 0 and not any(r.count for r in s.endpoints)]
 
 
 def stations_of(endpoints: Sequence[Endpoint]) -> list[str]:
@@ -73,12 +80,10 @@ def fit_station(
     rng = np.random.default_rng(seed)
     # Poisson bootstrap over calls and a parametric one over busy time: stages are too few to resample alone.
     spread = np.empty((BOOTSTRAPS, len(touched)))
-    residual = busy - background * duration - calls @ demand
-    sigma = max(float(np.std(residual)), 0.02 * float(np.mean(busy)))
+    sigma = np.maximum(_noise(busy, duration), np.std(busy - background * duration - calls @ demand))
     for draw in range(BOOTSTRAPS):
-        _, _, spread[draw] = _solve(
-            np.maximum(busy + rng.normal(0, sigma, len(busy)), 0), duration, _noisy(rng, calls), prior
-        )
+        noisy = np.maximum(busy + rng.normal(0, 1, len(busy)) * sigma, 0)
+        _, _, spread[draw] = _solve(noisy, duration, _noisy(rng, calls), prior)
     low, high = np.quantile(spread, INTERVAL, axis=0)
     return StationFit(
         station,
@@ -95,20 +100,24 @@ def _solve(
     busy: NDArray[np.float64], duration: NDArray[np.float64], calls: NDArray[np.float64], prior: NDArray[np.float64]
 ) -> tuple[float, float, NDArray[np.float64]]:
     planned = calls @ prior
-    design = np.column_stack([planned, duration]) if len(busy) > 1 else planned[:, None]
-    coefficients, _ = nnls(design, busy)
-    factor = float(coefficients[0])
-    background = float(coefficients[1]) if len(coefficients) > 1 else 0.0
+    weight = _noise(busy, duration)
+    # One row for what is known beforehand: the factor is about one.
+    design = np.vstack([np.column_stack([planned, duration]) / weight[:, None], [1 / FACTOR_SPREAD, 0.0]])
+    first = lsq_linear(design, np.append(busy / weight, 1 / FACTOR_SPREAD), bounds=(0.0, np.inf))
+    factor, background = float(first.x[0]), float(first.x[1])
     if factor <= 0:
         return 0.0, background, np.zeros_like(prior)
     # Scaled unknowns x_e = D_e / (f P_e): the ridge pulls every x to one; the background is free.
     centre = factor * prior
-    weight = np.maximum(busy, 1e-3) * NOISE
     ridge = np.column_stack([np.sqrt(RIDGE) * np.eye(len(prior)), np.zeros(len(prior))])
-    stages = np.column_stack([calls * centre, duration if len(busy) > 1 else 0 * duration]) / weight[:, None]
+    stages = np.column_stack([calls * centre, duration]) / weight[:, None]
     target = np.concatenate([busy / weight, np.sqrt(RIDGE) * np.ones(len(prior))])
     solution = lsq_linear(np.vstack([stages, ridge]), target, bounds=(0.0, np.inf))
     return factor, float(solution.x[-1]), centre * solution.x[:-1]
+
+
+def _noise(busy: NDArray[np.float64], duration: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.hypot(RELATIVE_NOISE * busy, IDLE_NOISE_CORES * duration)
 
 
 def _noisy(rng: np.random.Generator, calls: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,7 +163,7 @@ def overhead_ms(
 
 def fit_stations(endpoints: Sequence[Endpoint], evidence: Evidence) -> dict[str, StationFit]:
     """Every station that the evidence measured, fitted over its stages less warm-up and held-out ones."""
-    stages = measured_stages(evidence)
+    stages = idle_stages(evidence) + measured_stages(evidence)
     fits = {s: fit_station(s, endpoints, stages, seed=n) for n, s in enumerate(stations_of(endpoints))}
     return {station: fit for station, fit in fits.items() if fit is not None}
 

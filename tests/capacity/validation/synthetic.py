@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
@@ -43,7 +42,7 @@ def histogram(values_ms: Sequence[float]) -> str:
     made = HdrHistogram(1, 3_600_000_000, 3)
     for value in values_ms:
         made.record_value(round(value * 1e3))
-    return made.encode().decode()
+    return str(made.encode().decode())
 
 
 def stage(
@@ -99,8 +98,3 @@ def evidence(stages: Sequence[StageResult], plan_hash: str = "sha256:plan") -> E
         stages=tuple(stages), verdict="passed", reasons=(),
         thresholds=(ThresholdResult(rule="p(95) < 800 ms", value=20, unit="ms", passed=True),),
     )  # fmt: skip
-
-
-def is_base64(text: str) -> bool:
-    """Whether the histogram text decodes."""
-    return bool(base64.b64decode(text))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capacity.evidence import Evidence
 from capacity.validation.recalibrate import calls_in, fit_station, fit_stations
 from tests.capacity.validation.synthetic import endpoint, evidence, stage
 
@@ -16,10 +17,10 @@ PLANNED = (
     endpoint("gateway.nik", {"gateway": 2.5}),
 )
 RATES = {"api.draft": 5.0, "api.status": 10.0, "api.nik": 4.0}
-SHARES = (0.3, 0.6, 0.9, 1.2)
+SHARES = (0.0, 0.3, 0.6, 0.9, 1.2)
 
 
-def run(factor: float, background: float = 0.02):
+def run(factor: float, background: float = 0.02) -> Evidence:
     truth = {
         station: {e.id: e.demand_ms[station] * factor for e in PLANNED if station in e.demand_ms}
         for station in ("api", "database", "gateway")
@@ -29,7 +30,7 @@ def run(factor: float, background: float = 0.02):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.floats(0.2, 5.0))
+@given(st.floats(0.3, 5.0))
 def test_common_factor_is_recovered(factor: float) -> None:
     fits = fit_stations(PLANNED, run(factor))
     assert set(fits) == {"api", "database", "gateway"}
@@ -46,8 +47,16 @@ def test_background_is_not_taken_for_demand() -> None:
     assert busy.factor == pytest.approx(quiet.factor, rel=0.05)
 
 
+def test_one_busy_stage_is_enough_beside_an_idle_one() -> None:
+    made = run(3.0, background=0.05)
+    few = made.model_copy(update={"stages": (made.stages[0], made.stages[-1])})
+    fit = fit_stations(PLANNED, few)["api"]
+    assert fit.background_cores == pytest.approx(0.05, abs=0.004)
+    assert fit.factor == pytest.approx(3.0, rel=0.1)
+
+
 def test_inner_calls_count_at_the_station_that_serves_them() -> None:
-    counted = calls_in(run(1.0).stages[0], PLANNED)
+    counted = calls_in(run(1.0).stages[1], PLANNED)
     assert counted["gateway.nik"] == counted["api.nik"] > 0
 
 
@@ -62,7 +71,8 @@ def test_mix_that_changes_between_stages_tells_endpoints_apart() -> None:
         {"api.draft": 1.0, "api.status": 40.0},
         {"api.draft": 10.0, "api.status": 10.0},
     )
-    made = evidence([stage(PLANNED, truth, mix, 1.0, seed=n, duration_s=600) for n, mix in enumerate(mixes)])
+    idle = stage(PLANNED, truth, {}, 0.0, seed=9)
+    made = evidence([idle, *(stage(PLANNED, truth, mix, 1.0, seed=n, duration_s=600) for n, mix in enumerate(mixes))])
     demands = fit_stations(PLANNED[:2], made)["api"].demands_ms
     assert demands["api.draft"][0] == pytest.approx(8.0, rel=0.15)
     assert demands["api.status"][0] == pytest.approx(2.0, rel=0.25)
