@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from capacity.leasing.coupling import Coupling, coupling
-from capacity.leasing.integer import relax
+from capacity.leasing.integer import Chain, relax
 from capacity.leasing.lifetimes import MILLION, lifetimes
 from capacity.leasing.master import Master, Outcome
 from capacity.leasing.money import money
@@ -47,11 +48,7 @@ def _written(
     rows: Coupling,
     outcome: Outcome,
 ) -> LeaseCover:
-    placed: Counter[tuple[int, int, int]] = Counter()
-    for pool, plan in zip(wanted, outcome.plans, strict=True):
-        for (m, chain), lots in plan.lots.items():
-            for order in chain:
-                placed[pool.site, pool.role, order] += lots * int(book.lot[m])
+    placed = placed_of(book, ((pool, plan.lots) for pool, plan in zip(wanted, outcome.plans, strict=True)))
     lines, servers = name_lines(needs, offers, book, placed, rules.reuse_indexes)
     cost = money(lines, needs, rules.vat, rules.ceilings_idr)
     bound = min(outcome.bound * MILLION, float(cost.total_idr))
@@ -68,6 +65,16 @@ def _written(
         shadow=_shadow(needs, book, wanted, rows, outcome),
         method=_method(rules, rows),
     )
+
+
+def placed_of(book: Catalogue, plans: Iterable[tuple[Pool, Mapping[Chain, int]]]) -> Counter[tuple[int, int, int]]:
+    """(site, role, order) → servers, of each pool's plan in lots of lifetimes."""
+    placed: Counter[tuple[int, int, int]] = Counter()
+    for pool, plan in plans:
+        for (m, chain), lots in plan.items():
+            for order in chain:
+                placed[pool.site, pool.role, order] += lots * int(book.lot[m])
+    return placed
 
 
 def _method(rules: Rules, rows: Coupling) -> str:

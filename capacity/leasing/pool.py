@@ -67,7 +67,7 @@ def wanted(needs: Needs, site: int, role: int) -> np.typing.NDArray[np.bool_]:
             if counted == name:
                 some = some | (counts[:, site] > 0).any(axis=0)
         return some
-    return np.asarray(some | (needs.amount[:, site, role] > 0).any(axis=(0, 2)))
+    return np.asarray(some | (needs.amount[:, site, role].max(axis=0) > 0).any(axis=1))
 
 
 def standing(needs: Needs, book: Catalogue, site: int, role: int, model: int) -> IntArray | None:
@@ -79,10 +79,12 @@ def standing(needs: Needs, book: Catalogue, site: int, role: int, model: int) ->
         counts = needs.counts.get((name, sku))
         return None if counts is None else counts[:, site]
     amount, carries = needs.amount[:, site, role], book.capacity[model]
-    if np.any((amount > 0).any(axis=(0, 1)) & (carries <= 0)):
+    if any(amount[:, :, q].any() for q in np.flatnonzero(carries <= 0)):
         return None
-    per_resource = amount / np.where(carries > 0, carries, 1.0)
-    return np.asarray(np.ceil(per_resource.max(axis=2, initial=0) - ROUNDING).astype(np.int64))
+    count = np.zeros(amount.shape[:2])
+    for q in np.flatnonzero(carries > 0):
+        np.maximum(count, amount[:, :, q] / carries[q], out=count)
+    return np.asarray(np.ceil(count - ROUNDING).astype(np.int64))
 
 
 def required(needs: Needs, book: Catalogue, site: int, role: int, model: int) -> IntArray | None:
