@@ -95,9 +95,9 @@ class Chance:
         return Rows(
             mine,
             held,
-            filled.reshape(months, len(size)),
-            np.array(size),
-            np.array(saves).T.reshape(len(asked), len(size)),
+            np.asarray(filled.reshape(months, len(size)), dtype=np.float64),
+            np.array(size, dtype=np.float64),
+            np.array(saves, dtype=np.float64).T.reshape(len(asked), len(size)),
             np.asarray(empty, dtype=np.float64),
             np.asarray(-(-self.minimum // lot)).astype(np.float64),
         )
