@@ -47,6 +47,7 @@ FEW = (1, 1, 1, 1, 2, 2, 2, 3, 4)
 """Sizes after the first block of draws: single servers have no neighbours in size to lean on."""
 QUEUES_A_DRAW = 4
 LEAST_UTILISATION, GREATEST_UTILISATION = 0.06, 0.96
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
 RIDGE = 1e-4
 SURFACE_ERROR = 0.01
 
@@ -100,7 +101,7 @@ def simulate_draw(index: int, customers: int = CUSTOMERS) -> list[Point]:
             positive = waits[waits > 0]
             if len(positive) >= 200:
                 mean = float(positive.mean())
-                shares = np.quantile(positive, [0.5, 0.9, 0.95, 0.99]) / mean
+                shares = np.quantile(positive, QUANTILES) / mean
                 out.append(
                     Point(arrival, service, c, rho, ca2, cs2, len(positive) / len(waits), mean,
                           float(positive.var()) / mean**2, *(float(q) for q in shares))
@@ -113,14 +114,21 @@ def _scv(u: float) -> float:
 
 
 def tail_scv(points: Sequence[Point]) -> Floats:
-    """The scv of the gamma law whose 90th, 95th and 99th percentiles fit best those of the positive waits.
+    """The scv of the gamma law that fits best the positive waits where the p95 and p99 of all waits fall among them.
 
-    What percentiles need, rather than the sample's scv, which heavy services make noisy. The 99th counts half.
+    Those are the quantiles 1 - 0.05/P and 1 - 0.01/P of the positive waits, found between the simulated ones (which are
+    nearly straight lines in -ln(1-q)). The sample's own scv would serve percentiles worse, and heavy services make it
+    noisy. The p99 counts half.
     """
     grid = np.geomspace(0.2, 9, 500)
-    table = np.log([quantile("gamma", q, 1.0, grid) for q in (0.9, 0.95, 0.99)])
-    seen = np.log([[p.q90, p.q95, p.q99] for p in points]).T
-    misfit = np.einsum("q,qpg->pg", [1.0, 1.0, 0.5], (table[:, None, :] - seen[:, :, None]) ** 2)
+    depths = -np.log1p(-np.array(QUANTILES))
+    seen = np.array([[p.q50, p.q90, p.q95, p.q99] for p in points])
+    misfit = np.zeros((len(points), len(grid)))
+    for share, weight in ((0.05, 1.0), (0.01, 0.5)):
+        wanted = np.clip(np.log([p.probability / share for p in points]), depths[0], depths[-1])
+        found = np.array([np.interp(x, depths, row) for x, row in zip(wanted, seen, strict=True)])
+        law = quantile("gamma", -np.expm1(-wanted)[:, None], 1.0, grid)
+        misfit += weight * np.log(law / found[:, None]) ** 2
     return np.asarray(grid[misfit.argmin(axis=1)])
 
 
