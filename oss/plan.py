@@ -5,18 +5,20 @@ The same inputs give the same file, byte for byte. Bad input changes nothing and
   oss plan                           the national plan
   oss plan my.yaml --draws 2000      another plan, quicker
   oss plan --check                   does the lock still match its inputs? (exit code 2 when not)
+  oss plan --scenario cowin-hour     what an extreme would do to the plan's capacity; writes nothing
 """
 
 from __future__ import annotations
 
 import argparse
 
+from capacity.assembly.scenarios import Stress, stress
 from capacity.documents import shown, to_yaml, write_text
 from capacity.faults import BadInput, Exit, Fault
 from capacity.inputs import load_inputs
 from capacity.launch import plan_path
 from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
-from capacity.planner import make_plan
+from capacity.planner import compute, make_plan
 from oss.console import out, progress, table
 
 HEADER = "The lease plan. Computed by `oss plan`; edit the launch plan, never this file."
@@ -28,11 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draws", type=int, help="random draws (default: as the plan states); more is smoother, slower"
     )
+    parser.add_argument("--scenario", metavar="NAME", help="evaluate a stress scenario of the plan; write nothing")
     parser.add_argument("--check", action="store_true", help="only compare the lock with its inputs; write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute and write, or check. Exit codes: 0 done or fresh, 2 bad input or stale, 3 infeasible."""
+    """Compute and write, or check. Exit codes: 0 done, 1 scenario not carried, 2 bad input or stale, 3 infeasible."""
     path = plan_path(args.plan)
     lock = lock_path(path)
     if args.draws is not None and args.draws < 100:
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         return Exit.GO
     with progress("plan") as shows:
         inputs = load_inputs(path)
+        if args.scenario:
+            return show_stress(stress(compute(inputs, args.draws, shows), args.scenario))
         plan = make_plan(inputs, args.draws, shows)
     write_text(lock, to_yaml(plan, HEADER))
     show(plan)
@@ -127,6 +132,47 @@ def show(plan: LeasePlan) -> None:
             if b.rule == "quota":
                 text = f"phase {phase.id}: the quota of {b.station} binds: {b.detail_en}"
                 out.print(text, markup=False, style="bold red")
+
+
+def show_stress(result: Stress) -> int:
+    """A scenario at a glance. Exit code 0 when the leased capacity carries it, 1 when it does not."""
+    s = result.scenario
+    out.print(f"{s.name_en} (phase {s.phase}, carried by {result.site}): {s.source}", style="bold", markup=False)
+    facts = (
+        f"{result.calls_per_s:,.0f} calls/s, {result.registrations_per_day:,.0f} NIB a day at that pace, "
+        f"{result.mbit_s:,.0f} Mbit/s, {result.sessions:,} sessions"
+    )
+    out.print(facts, markup=False)
+    table(
+        "Stations (predicted): CPU servers",
+        ("station", "installed", "busy", "with retries", "limit", "needed", ""),
+        [
+            (
+                x.station,
+                f"{x.installed:,.1f}",
+                f"{x.busy:,.2f}",
+                f"{x.busy_with_retries:,.2f}",
+                f"{x.limit:.0%}",
+                f"{x.needed:,.1f}",
+                "holds" if x.holds else "OVERLOADED",
+            )
+            for x in result.stations
+        ],
+        right=(1, 2, 3, 4, 5),
+    )
+    grown = f"retries make {result.growth:.2f} calls of each"
+    out.print(grown + ("" if result.stable else "; the service collapses under them"), markup=False)
+    out.print(f"workers: {result.workers} leased, {result.workers_needed} needed", markup=False)
+    if not result.database_fits:
+        out.print("no database SKU of the price book carries this on one server", markup=False, style="red")
+    for name, calls, quota in result.quotas:
+        word = "binds" if calls > quota else "holds"
+        out.print(f"quota of {name}: {calls:,.0f} of {quota:,.0f} calls that day: {word}", markup=False)
+    if result.share < 1:
+        out.print(f"{result.site} is leased to carry {result.share:.0%} of the peak alone", markup=False)
+    out.print(f"without overload, {result.served:.0%} of the journeys can be let in", markup=False)
+    out.print("the plan's capacity " + ("carries it" if result.holds else "does NOT carry it"), style="bold")
+    return Exit.GO if result.holds else Exit.NO_GO
 
 
 def _count(plan: LeasePlan, names: tuple[str, ...], group: tuple[str, str, str]) -> int:

@@ -8,13 +8,14 @@ import numpy as np
 
 from capacity.assembly.computed import Computed, need_months, phase_months
 from capacity.demand.design import DesignPoint
+from capacity.demand.peaks import amplification
 from capacity.launch import Phase, RolePlan
 from capacity.leaseplan import Binding, LeasedServer
 from capacity.queueing.ggc import Wait
 from capacity.sizing.needs import standing
 from capacity.sizing.pods import Sized, binding_rule
 from capacity.sizing.predict import Size
-from capacity.sizing.workload import visits_a_journey
+from capacity.sizing.workload import Floats, visits_a_journey
 
 MOST_PROVINCES = 5
 RESOURCE_ID = {"cores": "inti", "memory_gib": "GiB memori", "disk_gb": "GB cakram", "iops": "IOPS"}
@@ -105,7 +106,7 @@ def _quotas(all_of: Computed, phase: Phase) -> Iterator[Binding]:
     for station in launch.stations:
         if station.kind != "upstream" or station.quota_per_day is None:
             continue
-        daily = upstream_a_day(all_of, station.id, phase)
+        daily = upstream_a_day(all_of, station.id, phase_months(launch, phase))
         level = float(np.quantile(daily, launch.design.quantile))
         chance = float((daily > station.quota_per_day).mean())
         binds = level > station.quota_per_day
@@ -121,18 +122,17 @@ def _quotas(all_of: Computed, phase: Phase) -> Iterator[Binding]:
         )
 
 
-def upstream_a_day(all_of: Computed, station: str, phase: Phase) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(D,) calls of an upstream on the phase's busiest day."""
+def upstream_a_day(all_of: Computed, station: str, months: range) -> Floats:
+    """(D,) calls of an upstream on the busiest day of the months."""
     launch = all_of.launch
-    months = list(phase_months(launch, phase))
-    busiest = all_of.found.busiest_day[:, months].max(axis=1)
+    busiest = all_of.found.busiest_day[:, list(months)].max(axis=1)
     calls = {e.id: e.calls.get(station, 0.0) for e in all_of.endpoints}
     visits = visits_a_journey(launch)
     total = np.zeros(all_of.draws.count)
     for kind in launch.classes:
         each = sum(count * calls[e] for e, count in visits[kind.id].items())
         if each and kind.driver == "registrations":
-            total += busiest * all_of.draws.per_unit[kind.id] * each
+            total += busiest * all_of.draws.per_unit[kind.id] * amplification(kind, 0.0) * each
     return total
 
 

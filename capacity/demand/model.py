@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from capacity.demand.adoption import DAYS_A_YEAR, Bass, Hindcast, Period, fit_bass, hindcast
 from capacity.demand.calendar import ZONES, Clock, clock
-from capacity.demand.sampling import Sampler
+from capacity.demand.sampling import Sampler, Source
 from capacity.inputs import Inputs
 from capacity.launch import Launch, add_months
 
@@ -131,8 +131,12 @@ def world(inputs: Inputs) -> World:
 
 def draw_inputs(place: World, draws: int, seed: int) -> Draws:
     """Sample every uncertain input. The same seed, draws and plan give the same values."""
+    return inputs_from(place, Sampler(seed, draws, place.launch.demand.correlation))
+
+
+def inputs_from(place: World, sampler: Source) -> Draws:
+    """Every uncertain input from any source of values."""
     launch, demand = place.launch, place.launch.demand
-    sampler = Sampler(seed, draws, demand.correlation)
     spread = sampler.independent("province_spread", demand.province_spread, len(place.provinces))
     weighted = np.einsum("dc,cpz->dpz", spread, place.size)
     return Draws(

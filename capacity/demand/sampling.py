@@ -9,7 +9,9 @@ the draws of all others as they were, so that two plans differ by what was chang
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,39 @@ from capacity.demand.quantiles import distribution
 from capacity.launch import Quantiles
 
 Floats = NDArray[np.float64]
+
+
+class Source(Protocol):
+    """Where the values of uncertain inputs come from: random draws, or a designed table."""
+
+    def draw(self, name: str, stated: Quantiles) -> Floats:
+        """(D,) values of a stated input."""
+
+    def independent(self, name: str, stated: Quantiles, columns: int) -> Floats:
+        """(D, columns) values that nothing else moves."""
+
+    def persistent(self, name: str, stated: Quantiles, steps: int, persistence: float) -> Floats:
+        """(D, steps) values that follow each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Designed:
+    """Uniforms given by name, (D,) each: for sensitivity analysis. What is not given stays at its median."""
+
+    uniforms: Mapping[str, Floats]
+    draws: int
+
+    def draw(self, name: str, stated: Quantiles) -> Floats:
+        """(D,) values at the given uniforms."""
+        return distribution(stated).quantile(self.uniforms.get(name, np.full(self.draws, 0.5)))
+
+    def independent(self, name: str, stated: Quantiles, columns: int) -> Floats:
+        """(D, columns) medians."""
+        return np.full((self.draws, columns), stated.p50)
+
+    def persistent(self, name: str, stated: Quantiles, steps: int, persistence: float) -> Floats:
+        """(D, steps) one value for all steps."""
+        return np.repeat(self.draw(name, stated)[:, None], steps, axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""Retry amplification: clients that wait too long call again, and make the wait longer.
+
+    r' = r a(f) / a(f_0),   f = 1 - (1 - f_0)(1 - P(T > timeout; r'))                                      (S4)
+
+a is the amplification of (D8), f_0 what the network loses anyway, T the response time at the rates r'. The fixed point
+is sought from below: the load that builds up on a service that was healthy. A service that has no fixed point below
+saturation collapses under its own retries although the first calls alone might have been served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity.demand.peaks import amplification
+from capacity.launch import EndpointPlan, Launch, TrafficClassPlan
+from capacity.queueing import network_response_tail
+from capacity.queueing.ggc import Wait
+from capacity.sizing.predict import Size, legs, wait_at
+from capacity.sizing.workload import Workload, workload
+
+ROUNDS = 60
+CLOSE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Amplified:
+    """The load with its retries. `growth`: calls made over calls meant. `stable`: a fixed point below saturation."""
+
+    work: Workload
+    growth: float
+    stable: bool
+    slow: Mapping[str, float]
+
+
+def with_retries(
+    launch: Launch,
+    endpoints: Sequence[EndpointPlan],
+    class_rates: Mapping[str, float],
+    factor: float,
+    sizes: Mapping[str, Size],
+) -> Amplified:
+    """Rates at the fixed point of (S4), at given sizes. `class_rates` hold the retries of a healthy service already."""
+    slow = dict.fromkeys(class_rates, 0.0)
+    work = workload(launch, endpoints, class_rates, factor)
+    for _ in range(ROUNDS):
+        grown = {
+            kind.id: class_rates[kind.id] * amplification(kind, slow[kind.id]) / amplification(kind, 0.0)
+            for kind in launch.classes
+        }
+        work = workload(launch, endpoints, grown, factor)
+        waits = {name: wait_at(work.stations[name], at) for name, at in sizes.items()}
+        now = {kind.id: _slow_share(launch, endpoints, kind, waits, work) for kind in launch.classes}
+        done = all(abs(now[k] - slow[k]) < CLOSE for k in slow)
+        slow = now
+        if done:
+            break
+    meant = _calls(workload(launch, endpoints, class_rates, factor))
+    made = _calls(work)
+    busiest = max(float(work.stations[name].busy[0] / at.total[0]) for name, at in sizes.items())
+    return Amplified(work, made / meant if meant else 1.0, busiest < 1.0, slow)
+
+
+def _calls(work: Workload) -> float:
+    return float(np.sum([rate[0] for rate in work.endpoint_rates.values()]))
+
+
+def _slow_share(
+    launch: Launch,
+    endpoints: Sequence[EndpointPlan],
+    kind: TrafficClassPlan,
+    waits: Mapping[str, Wait],
+    work: Workload,
+) -> float:
+    """Share of the class's calls that take longer than its timeout."""
+    by_id = {e.id: e for e in endpoints}
+    stations = {s.id: s for s in launch.stations}
+    late = calls = 0.0
+    for visit in kind.journey:
+        path = legs(by_id[visit.endpoint], by_id, stations, waits, work.factor)
+        tail = float(np.asarray(network_response_tail(kind.retries.timeout_s, path)).reshape(-1)[0])
+        late += visit.count * tail
+        calls += visit.count
+    return late / calls

@@ -1,0 +1,74 @@
+"""Trace a number of the lease plan back to the hour, provinces, class, station and rule that bind it.
+
+oss explain                              what can be explained
+oss explain servers.primary.worker       a number of servers (add --phase N for an earlier phase)
+oss explain services.api@primary         a number of replicas
+oss explain primary-worker-07            one server, or the id of a lease line
+oss explain upstream.registry            an upstream's quota
+oss explain sensitivity                  which inputs move load and cost most, and what to measure next
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from capacity.assembly.explain import explain, subjects
+from capacity.assembly.sensitivity import next_measurement, sensitivity
+from capacity.faults import Exit
+from capacity.inputs import load_inputs
+from capacity.launch import plan_path
+from capacity.leaseplan import load_lease_plan, lock_path
+from capacity.planner import compute
+from oss.console import out, progress, table
+
+SENSITIVITY_DRAWS = 2000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `oss explain`."""
+    parser.add_argument("where", nargs="?", metavar="WHERE", help="what to explain; without it, what there is")
+    parser.add_argument("--plan", help="the launch plan (default: capacity/plans/national.yaml)")
+    parser.add_argument("--phase", type=int, help="the phase to explain (default: the last, or a server's first)")
+    parser.add_argument("--lang", choices=("id", "en"), default="en", help="language (default en)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain one number. Exit codes: 0 explained, 2 unknown name or stale plan."""
+    path = plan_path(args.plan)
+    if args.where == "sensitivity":
+        return _sensitivity(args)
+    plan = load_lease_plan(lock_path(path))
+    if args.where is None:
+        for name in subjects(plan):
+            out.print(name, markup=False)
+        return Exit.GO
+    for step in explain(plan, args.where, args.phase, args.lang):
+        out.print("  " * step.depth + step.text, markup=False, soft_wrap=True)
+    return Exit.GO
+
+
+def _sensitivity(args: argparse.Namespace) -> int:
+    with progress("sensitivity") as shows:
+        all_of = compute(load_inputs(plan_path(args.plan)), SENSITIVITY_DRAWS, shows)
+        shows.update("Sobol indices")
+        rows = sensitivity(all_of)
+    table(
+        "Share of the variance (Sobol): alone (S1) and with interactions (ST)",
+        ("input", "stated as", "load S1", "load ST", "cost S1", "cost ST"),
+        [
+            (
+                r.name,
+                "estimate" if r.estimate else "published",
+                f"{r.load_first:.0%}",
+                f"{r.load_total:.0%}",
+                f"{r.cost_first:.0%}",
+                f"{r.cost_total:.0%}",
+            )
+            for r in rows
+        ],
+        right=(2, 3, 4, 5),
+    )
+    if best := next_measurement(rows):
+        words = best.measure_id if args.lang == "id" else best.measure_en
+        out.print(f"next measurement worth making, for {best.name}: {words}", markup=False, soft_wrap=True)
+    return Exit.GO
