@@ -94,9 +94,9 @@ class Chance:
         empty = self.price[m] * asked.sum(axis=1)
         return Rows(
             mine,
-            held,
+            np.asarray(held, dtype=np.float64),
             np.asarray(filled.reshape(months, len(size)), dtype=np.float64),
-            np.array(size, dtype=np.float64),
+            np.asarray(size, dtype=np.float64),
             np.array(saves, dtype=np.float64).T.reshape(len(asked), len(size)),
             np.asarray(empty, dtype=np.float64),
             np.asarray(-(-self.minimum // lot)).astype(np.float64),
