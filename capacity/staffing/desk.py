@@ -84,34 +84,40 @@ def desk_seats(
     """
     if model == "erlang_a" and patience_s is None:
         raise ValueError("Erlang A needs the patience of callers")
+    if not (0 < target.answer_share < 1 and target.max_occupancy > 0 and target.max_abandonment > 0):
+        raise ValueError("a target needs an answer share between 0 and 1, and an occupancy and abandonment above 0")
     unique, place = np.unique(arrivals, return_inverse=True)
-    rate = unique / SLOT_S
-    load = rate * handling_s
-    most = int(np.ceil(load.max(initial=0) / min(target.max_occupancy, 1.0) + 10 * np.sqrt(load.max(initial=0)) + 10))
-    c = np.arange(1, most + 1)[None, :]
-    if model == "erlang_c":
-        level, gone = (
-            _erlang_c_level(load[:, None], c, target.answer_within_s / handling_s),
-            np.zeros((len(load), most)),
-        )
-    else:
-        patience = float(patience_s or 0.0)
-        level = 1 - erlang_a_tail(target.answer_within_s, rate[:, None], handling_s, c, patience)
-        gone = np.asarray(erlang_a(rate[:, None], handling_s, c, patience).abandon_probability)
-    busy = load[:, None] * (1 - gone) / c
-    good = (level >= target.answer_share) & (busy <= target.max_occupancy)
-    if model == "erlang_a":
-        good &= gone <= target.max_abandonment
-    first = good.argmax(axis=1)
-    row = np.arange(len(unique))
+    load = unique / SLOT_S * handling_s
+
+    def measures(c: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        if model == "erlang_c":
+            return _erlang_c_level(load, c, target.answer_within_s / handling_s), np.zeros(len(load)), load / c
+        rate, patience = unique / SLOT_S, float(patience_s or 0.0)
+        level = 1 - erlang_a_tail(target.answer_within_s, rate, handling_s, c, patience)
+        gone = np.asarray(erlang_a(rate, handling_s, c, patience).abandon_probability)
+        return level, gone, load * (1 - gone) / c
+
+    def kept(c: IntArray) -> npt.NDArray[np.bool_]:
+        level, gone, busy = measures(c)
+        limit = target.max_abandonment if model == "erlang_a" else 1.0
+        return np.asarray((level >= target.answer_share) & (busy <= target.max_occupancy) & (gone <= limit))
+
+    low = np.zeros(len(unique), dtype=np.int64)
+    high = np.ceil(load / min(target.max_occupancy, 1.0)).astype(np.int64) + 1
+    while not (enough := kept(high)).all():
+        low, high = np.where(enough, low, high), np.where(enough, high, 2 * high)
+    while (high - low > 1).any():
+        middle = np.maximum((low + high) // 2, 1)
+        enough = kept(middle)
+        low, high = np.where(enough, low, middle), np.where(enough, np.minimum(high, middle), high)
+    level, gone, busy = measures(high)
     calm = unique <= 0
-    seats = np.where(calm, 0, first + 1)[place].reshape(arrivals.shape)
-    return Seats(
-        seats.astype(np.int64),
-        np.where(calm, 1.0, level[row, first])[place].reshape(arrivals.shape),
-        np.where(calm, 0.0, gone[row, first])[place].reshape(arrivals.shape),
-        np.where(calm, 0.0, busy[row, first])[place].reshape(arrivals.shape),
-    )
+
+    def shaped(values: FloatArray, empty: float) -> FloatArray:
+        return np.asarray(np.where(calm, empty, values)[place].reshape(arrivals.shape))
+
+    seats = np.where(calm, 0, high)[place].reshape(arrivals.shape)
+    return Seats(seats, shaped(level, 1.0), shaped(gone, 0.0), shaped(busy, 0.0))
 
 
 def _erlang_c_level(load: FloatArray, c: IntArray, within: float) -> FloatArray:
