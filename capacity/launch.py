@@ -351,7 +351,8 @@ class Leasing(Document):
 
     terms_months: tuple[int, ...] = Field(min_length=1)
     ready_days: int = Field(ge=0, description="servers are leased this long before the phase that needs them")
-    vendor_share_max: Share
+    earliest_order: dt.date = Field(description="no order is placed before; lead times count from here")
+    vendor_share_max: Share = Field(description="of the whole commitment for servers, before VAT; 1: no limit")
     ceilings: tuple[Ceiling, ...] = ()
     shortage_idr_per_core_month: Annotated[float, Field(gt=0)]
 

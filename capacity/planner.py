@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,12 +11,13 @@ from capacity.assembly.assumptions import assumptions
 from capacity.assembly.bindings import bindings
 from capacity.assembly.computed import Computed, phase_end, phase_months
 from capacity.assembly.deployments import deployments, installed_cores
-from capacity.assembly.leases import cost, lease_lines, leased_servers, skus_used
+from capacity.assembly.leases import cost, lease_lines, leased_servers, skus_used, supporting_by_year
 from capacity.assembly.people import staff
 from capacity.assembly.supporting import supporting_lines
 from capacity.demand.design import DesignPoint, held_points, phase_point
 from capacity.demand.model import draw_inputs, registrations, world
 from capacity.demand.peaks import peaks
+from capacity.faults import Infeasible
 from capacity.inputs import Inputs
 from capacity.launch import EndpointPlan, Launch, Phase
 from capacity.leaseplan import (
@@ -29,7 +31,7 @@ from capacity.leaseplan import (
     SiteResources,
     TrafficClass,
 )
-from capacity.leasing import Rules, cover
+from capacity.leasing import Effort, LeaseCover, Rules, cover
 from capacity.progress import Progress, Silent
 from capacity.sizing.facilities import site_resources, stored
 from capacity.sizing.needs import SiteNeed, lease_needs, offers, ready_months
@@ -38,6 +40,8 @@ from capacity.sizing.roles import server_sizes, site_needs
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
+LEASE_GAP = 0.002
+LEASE_SECONDS = 300.0
 
 
 def make_plan(inputs: Inputs, draws: int | None = None, progress: Progress | None = None) -> LeasePlan:
@@ -45,7 +49,7 @@ def make_plan(inputs: Inputs, draws: int | None = None, progress: Progress | Non
 
     Raises Infeasible when no plan meets the SLOs, no SKU carries a role, or no lease plan keeps the rules.
     """
-    return assemble(compute(inputs, draws, progress))
+    return assemble(_within_ceilings(compute(inputs, draws, progress)))
 
 
 def compute(inputs: Inputs, draws: int | None = None, progress: Progress | None = None) -> Computed:
@@ -79,10 +83,39 @@ def compute(inputs: Inputs, draws: int | None = None, progress: Progress | None 
         for role, series in rows.items():
             needs[site.id, role] = [series[min(m + ahead, len(series) - 1)] for m in range(len(series))]
     say.update("leases")
-    asked = lease_needs(inputs, needs)
-    ceilings = {c.year: c.ceiling_idr for c in launch.leasing.ceilings}
-    leased = cover(asked, offers(inputs, asked), Rules(ceilings_idr=ceilings, vat=inputs.vat))
+    leased = _lease(inputs, needs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings})
     return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased)
+
+
+def _lease(
+    inputs: Inputs, needs: Mapping[tuple[str, str], Sequence[SiteNeed]], ceilings_idr: Mapping[int, int]
+) -> LeaseCover:
+    """The cost-least lines for the needs. The time limit is far away, so that a busy machine gives the same plan."""
+    leasing = inputs.launch.leasing
+    asked = lease_needs(inputs, needs)
+    rules = Rules(
+        earliest_order=leasing.earliest_order,
+        ceilings_idr=ceilings_idr,
+        vendor_share={"*": leasing.vendor_share_max} if leasing.vendor_share_max < 1 else {},
+        vat=inputs.vat,
+    )
+    return cover(asked, offers(inputs, asked), rules, Effort(gap=LEASE_GAP, seconds=LEASE_SECONDS))
+
+
+def _within_ceilings(all_of: Computed) -> Computed:
+    """Lease again with what supporting lines leave of each ceiling. Raises Infeasible when they leave nothing."""
+    ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
+    if not ceilings:
+        return all_of
+    beside = supporting_by_year(all_of, assemble(all_of).supporting)
+    left = {year: ceiling - beside.get(year, 0) for year, ceiling in ceilings.items()}
+    for year, rest in left.items():
+        if rest <= 0:
+            raise Infeasible(
+                f"supporting lines alone cost Rp{beside[year]:,} in {year}, the ceiling is Rp{ceilings[year]:,}",
+                f"Raise the ceiling of {year} by at least Rp{-rest:,}.",
+            )
+    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, left))
 
 
 def _site_work(

@@ -92,12 +92,12 @@ def cost(all_of: Computed, supporting: Sequence[SupportingLine]) -> Cost:
         row[1] += once
         row[2] += vat.tax_idr(rent + once, day)
     servers = {y.year: y for y in money.years}
+    ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
     years = []
     for year in sorted({*servers, *(y for y, row in extra.items() if any(row))}):
         rent, once, tax = extra.get(year, [0, 0, 0])
         y = servers.get(year)
-        before = (y.rent_idr, y.setup_idr + y.early_return_idr, y.vat_idr, y.ceiling_idr) if y else (0, 0, 0, None)
-        ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
+        before = (y.rent_idr, y.setup_idr + y.early_return_idr, y.vat_idr) if y else (0, 0, 0)
         years.append(
             FiscalYearCost(
                 year=year,
@@ -106,7 +106,7 @@ def cost(all_of: Computed, supporting: Sequence[SupportingLine]) -> Cost:
                 supporting_idr=rent + once,
                 vat_idr=before[2] + tax,
                 total_idr=before[0] + rent + before[1] + once + before[2] + tax,
-                ceiling_idr=before[3] or ceilings.get(year),
+                ceiling_idr=ceilings.get(year),
             )
         )
     beside_total, beside_tax = sum(beside) + sum(setup), sum(row[2] for row in extra.values())
@@ -135,6 +135,14 @@ def supporting_by_month(
     rent = [sum(s.quantity * s.monthly_rent_idr for s in supporting if s.start <= day < s.end) for day in months]
     once = [sum(s.quantity * s.setup_idr for s in supporting if s.start == day) for day in months]
     return months, rent, once
+
+
+def supporting_by_year(all_of: Computed, supporting: Sequence[SupportingLine]) -> dict[int, int]:
+    """Rupiah with tax that supporting lines cost in each year."""
+    out: dict[int, int] = {}
+    for day, rent, once in zip(*supporting_by_month(all_of, supporting), strict=True):
+        out[day.year] = out.get(day.year, 0) + rent + once + all_of.inputs.vat.tax_idr(rent + once, day)
+    return out
 
 
 def cost_by_draw(all_of: Computed) -> Floats:
