@@ -71,7 +71,9 @@ def paper_rack(spec: RackSpec, state: Path, latency_s: float = 0.0) -> Iterator[
     with (state / "bmc.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        with httpx.Client(base_url=spec.bmc_url, verify=tls(str(access.ca)), auth=(username, password), timeout=30) as http:
+        with httpx.Client(
+            base_url=spec.bmc_url, verify=tls(str(access.ca)), auth=(username, password), timeout=30
+        ) as http:
             _await(http, process, state / "bmc.log")
             yield PaperRack(spec, username, password, str(access.ca), state, http)
     finally:
