@@ -1,0 +1,1 @@
+"""The lease-sizing report (Laporan Kebutuhan Sewa): one view model, three formats, two languages."""

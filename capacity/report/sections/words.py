@@ -1,0 +1,39 @@
+"""Small values that several sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capacity.leaseplan import LeasePlan, PhasePlan
+from capacity.report.values import Both, Listing, Number, Raw, Rupiah, Say, Value
+
+
+def say(key: str, **values: Value) -> Say:
+    """A text of the catalogue."""
+    return Say(key, values)
+
+
+def count(number: float) -> Number:
+    """A whole number."""
+    return Number(number)
+
+
+def site(plan: LeasePlan, identity: str) -> Value:
+    """A site's name in both languages."""
+    found = next((s for s in plan.sites if s.id == identity), None)
+    return Both(found.name_id, found.name_en) if found else Raw(identity)
+
+
+def phase_name(phase: PhasePlan) -> Value:
+    """`Tahap N`."""
+    return say("word.phase_n", n=count(phase.id))
+
+
+def money(plan: LeasePlan, amount: int) -> Value:
+    """An amount that rests on the plan's prices: marked as indicative while any of them lacks a quotation."""
+    return say("word.indicative_amount", amount=Rupiah(amount)) if plan.cost.indicative else Rupiah(amount)
+
+
+def listing(items: Iterable[Value], separator: str = ", ") -> Listing:
+    """Values one after the other."""
+    return Listing(tuple(items), separator)
