@@ -30,6 +30,7 @@ from capacity.validation.verdict import Verdict
 from infra.engine.rollout import Rollout, check_environment_name
 from infra.outputs import FleetOutputs
 from infra.paths import cache_dir, state_dir
+from infra.pki.fleet import services_ca
 from oss import loadtest, validate
 from oss.console import err, out
 from oss.plan import HEADER
@@ -175,12 +176,16 @@ def ways_to_look(environment: str, outputs: FleetOutputs) -> str:
     """How to look at what was left running."""
     state = state_dir(environment)
     lines = [f'\nleft running. First: eval "$(oss env {environment})"']
-    lines += [f"  {name:<11} {url}" for name, url in outputs.endpoints.model_dump().items()]
+    seen = outputs.endpoints
     lines += [
-        f"  certificate {state}/pki (the authority of the addresses above)",
+        f"  {name:<11} {url}"
+        for name, url in (("portal", seen.portal), ("api", seen.api), ("kubernetes", seen.kubernetes))
+    ]
+    lines += [
+        f"  certificate {services_ca(environment)} (trust it to open the portal)",
         "  cluster     kubectl get pods -A -o wide",
         f"  servers     ssh -F {state}/ssh/config {outputs.servers[0].name}",
-        "  Locust      locust -f loadtests/locustfile.py --host PORTAL, then its web page",
+        f"  Locust      locust -f loadtests/locustfile.py --host {seen.portal}, then its web page",
         f"  stop        oss down {environment}",
     ]
     return "\n".join(lines)
