@@ -1,0 +1,94 @@
+"""Write the lease-sizing report (Laporan Kebutuhan Sewa) from the lease plan: for the procurement file.
+
+The same figures in three formats: a page that works offline, a tagged PDF, and a spreadsheet with live formulas.
+
+  oss report                              all three in Indonesian, into build/
+  oss report --lang en --format pdf       one format, in English
+  oss report --compare OLD.lock.yaml      what changed since an older plan, and which input caused it
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from capacity.documents import shown, write_bytes
+from capacity.faults import BadInput, Exit, Fault, MachineLacks
+from capacity.launch import plan_path
+from capacity.leaseplan import load_lease_plan, lock_path
+from capacity.report.compare import changes
+from capacity.report.language import LANGUAGES, language
+from capacity.report.page import render
+from capacity.report.pdf import to_pdf
+from capacity.report.sources import read_sources
+from capacity.report.view import build
+from capacity.report.workbook import to_xlsx
+from oss.console import out, progress, table
+
+FORMATS = ("html", "pdf", "xlsx")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `oss report`."""
+    parser.add_argument("plan", nargs="?", help="the launch plan (default: capacity/plans/national.yaml)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="id", help="language of the report (default: id)")
+    parser.add_argument("--format", choices=FORMATS, help="one format only (default: all three)")
+    parser.add_argument("--out", type=Path, default=Path("build"), help="folder to write into (default: build)")
+    parser.add_argument("--compare", type=Path, metavar="LOCK", help="print what changed since this older lease plan")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make every wanted format in memory, then write. Exit codes: 0 done, 2 bad input, 4 no PDF libraries."""
+    plan = plan_path(args.plan)
+    words = language(args.lang)
+    if args.compare:
+        return _compare(plan, args)
+    if args.out.exists() and not args.out.is_dir():
+        raise BadInput([Fault("--out", "", str(args.out), "is not a folder", "Name a folder.")])
+    with progress("report") as shows:
+        shows.update("reading the lease plan and its inputs")
+        report = build(read_sources(plan))
+        shows.update("laying out the page")
+        page = render(report, words)
+        makers: dict[str, Callable[[], bytes]] = {
+            "html": lambda: page.encode(),
+            "pdf": lambda: to_pdf(page),
+            "xlsx": lambda: to_xlsx(report, words),
+        }
+        made: dict[str, bytes] = {}
+        for name in (args.format,) if args.format else FORMATS:
+            shows.update(f"making the {name}")
+            try:
+                made[name] = makers[name]()
+            except MachineLacks as error:
+                if args.format:
+                    raise
+                shows.note(f"no PDF: {error.message}; {error.remedy}")
+    stem = f"laporan-kebutuhan-sewa-{plan.stem}-{args.lang}"
+    for name, data in made.items():
+        path = args.out / f"{stem}.{name}"
+        write_bytes(path, data)
+        out.print(f"written: {shown(path)}", markup=False)
+    return Exit.GO
+
+
+def _compare(plan: Path, args: argparse.Namespace) -> int:
+    words = language(args.lang)
+    old = load_lease_plan(args.compare, verify=False)
+    found = changes(old, load_lease_plan(lock_path(plan)))
+    out.print(words.say("compare.title"), style="bold", markup=False)
+    if not found.rows:
+        out.print(words.say("compare.none"), markup=False)
+    else:
+        heads = [words.say(f"compare.{name}") for name in ("what", "before", "after", "difference")]
+        table(
+            words.say("compare.changed"), tuple(heads), [tuple(map(words.text, r)) for r in found.rows], right=(1, 2, 3)
+        )
+    if found.inputs:
+        out.print(words.say("compare.cause") + ":", markup=False)
+        for name in found.inputs:
+            out.print(f"  {name}", markup=False)
+    elif found.rows:
+        out.print(words.say("compare.no_cause"), markup=False)
+    return Exit.GO
