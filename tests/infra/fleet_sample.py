@@ -22,7 +22,7 @@ def server(role: Role, index: int, site: str = "primary", prefix: str = "10.94.2
         site=site,
         role=role,
         index=index,
-        sku=role,
+        sku="M1",
         phase=1,
         rack="sample",
         address=address,
