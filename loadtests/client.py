@@ -67,6 +67,7 @@ class Target:
     host: str
     port: int
     tls: Any = None
+    answer_s: float = ANSWER_S
 
     @property
     def base(self) -> str:
@@ -83,7 +84,7 @@ class Target:
                 self.port,
                 size=connections,
                 connection_timeout=CONNECT_S,
-                network_timeout=ANSWER_S,
+                network_timeout=self.answer_s,
             )
         return SSLConnectionPool(
             self.host,
@@ -94,7 +95,7 @@ class Target:
             ssl_context_factory=self._context,
             size=connections,
             connection_timeout=CONNECT_S,
-            network_timeout=ANSWER_S,
+            network_timeout=self.answer_s,
         )
 
     def _context(self, cafile: str | None = None) -> Any:
@@ -102,8 +103,10 @@ class Target:
         return self.tls
 
 
-def target(host: str, ca_file: Path | None = None) -> Target:
+def target(host: str, ca_file: Path | None = None, answer_s: float = ANSWER_S) -> Target:
     """The target at an http or https address. With `ca_file` only certificates of that authority are accepted.
+
+    Within a call, no step (connecting, sending, each part of the answer) may take longer than `answer_s` seconds.
 
     Raises BadInput when the address or the file is unusable.
     """
@@ -116,7 +119,7 @@ def target(host: str, ca_file: Path | None = None) -> Target:
         shown = f"{parts.scheme}://{parts.hostname or ''}" if parts.scheme else host
         raise BadInput([Fault("--host", "", shown, "is no base address", "Use https://HOST or https://HOST:PORT.")])
     if parts.scheme == "http":
-        return Target("http", parts.hostname, port)
+        return Target("http", parts.hostname, port, None, answer_s)
     try:
         context = gevent.ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:
@@ -124,7 +127,7 @@ def target(host: str, ca_file: Path | None = None) -> Target:
         raise BadInput(
             [Fault("--ca", "", str(ca_file), f"cannot be used: {error.strerror or error}", remedy)]
         ) from None
-    return Target("https", parts.hostname, port, context)
+    return Target("https", parts.hostname, port, context, answer_s)
 
 
 class _Stale(ConnectionError):
@@ -164,9 +167,8 @@ class Connection:
             raise Failed("connection refused") from None
         except (ConnectionError, HTTPConnectionClosed):
             raise Failed("connection reset") from None
-        except HTTPParseError as error:
-            closed = "closed" in str(error)
-            raise Failed("connection closed within the answer" if closed else "answer is not HTTP") from None
+        except HTTPParseError:
+            raise Failed("answer is not HTTP") from None
         except OSError as error:
             raise Failed(f"network: {error.strerror or type(error).__name__}") from None
 
@@ -185,9 +187,12 @@ class Connection:
             if kept:
                 raise _Stale from None
             raise
-        body = response.read()
+        try:
+            body = response.read()
+        except HTTPParseError:
+            raise Failed("connection closed within the answer") from None
         if not response.message_complete:
-            raise HTTPParseError("connection closed within the answer")
+            raise Failed("connection closed within the answer")
         if not kept:
             self._used.add(sock)
         return Answer(response.status_code, response.info(), body)

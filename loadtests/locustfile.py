@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from locust.runners import WorkerRunner
 from capacity.documents import REPOSITORY, shown
 from capacity.faults import BadInput, Exit, Fault, OssError
 from loadtests.arrivals import read_trace
-from loadtests.client import target
+from loadtests.client import ANSWER_S, target
 from loadtests.engine import ArrivalUser, Coordinator, ScheduleShape, Settings, attach, coordinator_of
 from loadtests.exporter import serve
 from loadtests.journeys import check
@@ -53,6 +54,7 @@ def arguments(parser: LocustArgumentParser, **_: Any) -> None:
     group.add_argument("--ca-file", default="", help="authority that the target's certificate is verified with")
     group.add_argument("--class-ids", nargs="*", default=[], metavar="CLASS", help="only these traffic classes")
     group.add_argument("--think-time", type=float, help="factor on think times (default: so that stages are steady)")
+    group.add_argument("--timeout", type=float, default=ANSWER_S, help="seconds to wait for an answer (default: 15)")
     group.add_argument("--seed", type=int, default=2018, help="of arrivals and made-up data")
     group.add_argument(
         "--trace", default="", help="replay arrivals from a CSV file (at_s, class) instead of the stages"
@@ -67,15 +69,20 @@ def arguments(parser: LocustArgumentParser, **_: Any) -> None:
 def set_up(environment: Environment, **_: Any) -> None:
     """Read the plan and make the coordinator; what is wrong is said at once, and nothing is offered."""
     options: Any = environment.parsed_options
+    environment.__dict__["oss_options"] = options
     try:
-        environment.__dict__["oss_options"] = options
-        attach(environment, _coordinator(environment, options))
+        coordinator = _coordinator(environment, options)
+        attach(environment, coordinator)
+        if not isinstance(environment.runner, WorkerRunner):
+            serve(coordinator, options.metrics_port, environment.web_ui)
     except OssError as error:
         print(f"locust: {error}", file=sys.stderr)
         sys.exit(int(error.exit_code))
-    coordinator = coordinator_of(environment)
     coordinator.register()
-    serve(coordinator, options.metrics_port, environment.web_ui)
+    if options.headless and not isinstance(environment.runner, WorkerRunner):
+        # Locust installs its own only when a headless shape has ended: until then a signal would lose the results.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, coordinator.finish, interrupted=True)
 
 
 def _coordinator(environment: Environment, options: Any) -> Coordinator:
@@ -98,7 +105,8 @@ def _coordinator(environment: Environment, options: Any) -> Coordinator:
         callback_key=os.environ.get("OSS_CALLBACK_KEY") or derive(secret, "callbacks"),
         trace=trace,
     )
-    where = target(environment.host, Path(options.ca_file) if options.ca_file else None)
+    ca_file = Path(options.ca_file) if options.ca_file else None
+    where = target(environment.host, ca_file, options.timeout)
     return Coordinator(environment, test, where, settings)
 
 

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from faker import Faker
-
 from loadtests.target.identity import PROVINCES, make_nib
 from loadtests.target.kbli import table
 from loadtests.target.samples import (
@@ -48,6 +46,8 @@ class Business:
 @cache
 def _pool() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names and addresses, drawn once: Faker takes about 0.1 ms for each, which an arrival cannot wait for."""
+    from faker import Faker
+
     fake = Faker("id_ID")
     fake.seed_instance(2018)
     return (

@@ -39,8 +39,10 @@ def prepare(world: World, draw: random.Random) -> None:
     for kind in sessions_needed(world):
         accounts = [_account(kind, draw) for _ in range(SESSIONS)]
         pool = Pool(AT_ONCE)
-        made = pool.map(_signer(world, kind), accounts)
-        world.sessions[kind] = tuple(made)
+        made = pool.map(_told(_signer(world, kind)), accounts)
+        if failed := [outcome for outcome in made if isinstance(outcome, StepFailed)]:
+            raise failed[0]
+        world.sessions[kind] = tuple(outcome for outcome in made if isinstance(outcome, Session))
     if not world.sessions:
         _reach(world)
 
@@ -72,6 +74,18 @@ def _signer(world: World, kind: str) -> Callable[[tuple[int, str]], Session]:
         return Session(number, token)
 
     return sign_in
+
+
+def _told(sign_in: Callable[[tuple[int, str]], Session]) -> Callable[[tuple[int, str]], Session | StepFailed]:
+    """Errors as values: a greenlet's exception would be printed with its traceback."""
+
+    def attempt(account: tuple[int, str]) -> Session | StepFailed:
+        try:
+            return sign_in(account)
+        except StepFailed as error:
+            return error
+
+    return attempt
 
 
 def _reach(world: World) -> None:

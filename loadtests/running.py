@@ -63,6 +63,7 @@ class Request:
     trace: Path | None = None
     lateness_bound_ms: float = 0.0
     metrics_port: int = 0
+    timeout_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ def command(request: Request, folder: Path) -> list[str]:
     words += ["--host", request.host, "--plan", str(request.plan), "--load-profile", request.profile]
     words += ["--phase", str(request.phase), "--scale", request.scale, "--seed", str(request.seed)]
     words += ["--run-id", request.run, "--evidence", str(folder), "--think-time", repr(test.think_factor)]
+    words += ["--timeout", repr(request.timeout_s)]
     if request.ca_file:
         words += ["--ca-file", str(request.ca_file)]
     if request.classes:

@@ -21,6 +21,8 @@ from capacity.evidence import StationResult
 from capacity.leaseplan import Deployment
 
 INTERVAL_S = 2.5
+# An instance without a reading for so long has ended.
+OLD_S = 30.0
 Combine = Literal["sum", "max"]
 
 log = logging.getLogger("oss.stations")
@@ -115,12 +117,15 @@ class Stations:
                 source.close()
 
     def settle(self, moment: float, timeout_s: float = 20.0) -> None:
-        """Wait until every instance that was read has a reading after `moment` (seconds since the epoch)."""
+        """Wait until every instance that was read of late has a reading after `moment` (seconds since the epoch).
+
+        Nothing is waited for when nothing was ever read, or when a source has failed since.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and not self._stop.is_set():
             with self._lock:
-                newest = [series.at[-1] for series in self._series.values() if series.at]
-            if newest and min(newest) >= moment:
+                newest = [s.at[-1] for s in self._series.values() if s.at and s.at[-1] > moment - OLD_S]
+            if self.problems or min(newest, default=moment) >= moment:
                 return
             time.sleep(0.2)
 

@@ -32,6 +32,7 @@ from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.progress import Progress
 from loadtests import running
 from loadtests.arrivals import read_trace
+from loadtests.client import target as usable_target
 from loadtests.histogram import merged, percentile_ms
 from loadtests.journeys import check
 from loadtests.profiles import LoadTest, load_test, with_trace
@@ -64,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--seed", type=int, default=2018, help="of arrivals and made-up data (default 2018)")
     how = parser.add_argument_group("how")
     how.add_argument("--workers", type=int, default=1, help="generator processes (default 1)")
+    how.add_argument("--timeout", type=float, default=15.0, metavar="S", help="to wait for an answer (default 15)")
     how.add_argument("--lateness-bound", type=float, default=0.0, metavar="MS", help="p99 of lateness; above: invalid")
     how.add_argument("--metrics-port", type=int, default=0, metavar="PORT", help="Prometheus metrics on loopback")
     how.add_argument("--evidence-folder", type=Path, default=EVIDENCE, help="where evidence is written")
@@ -111,6 +113,8 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
         target = address_target(args.host, args.ca, args.station)
     else:
         target = environment_target(args.env, deployment, progress)
+    ca_file = args.ca or target.ca_file
+    usable_target(target.host, ca_file)
     name = run_name(test)
     request = running.Request(
         test=test,
@@ -124,13 +128,14 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
         log_file=LOGS / f"{name}.log",
         password=target.password,
         callback_key=target.callback_key,
-        ca_file=args.ca or target.ca_file,
+        ca_file=ca_file,
         classes=tuple(args.classes),
         seed=args.seed,
         workers=args.workers,
         trace=args.trace,
         lateness_bound_ms=args.lateness_bound,
         metrics_port=args.metrics_port,
+        timeout_s=args.timeout,
     )
     progress.note(f"{test.description}: {test.duration_s:.0f} s, up to {test.peak_rate_per_s:.3g} journeys/s")
     progress.update("starting the generator")

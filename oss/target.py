@@ -10,7 +10,6 @@ from pathlib import Path
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Deployment
 from capacity.progress import Progress
-from infra.engine.rollout import Rollout, check_environment_name
 from infra.paths import state_dir
 from infra.pki.fleet import kubeconfig_file, services_ca
 from loadtests.sources import LocalProcesses, PodPlace, Pods, ServerPlace, Servers
@@ -35,6 +34,8 @@ class Target:
 
 def environment_target(environment: str, deployment: Deployment, progress: Progress) -> Target:
     """An environment that `oss up` brought up. Raises BadInput when it was not."""
+    from infra.engine.rollout import Rollout, check_environment_name
+
     progress.update("reading the outputs of the fleet")
     outputs = Rollout(check_environment_name(environment)).outputs(progress)
     secret = outputs.secrets.service_secret.get_secret_value()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -45,7 +46,8 @@ def build(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        verify = settings.upstream_ca_file or True
+        ca_file = settings.upstream_ca_file
+        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
         async with httpx.AsyncClient(timeout=UPSTREAM_S, limits=limits, verify=verify, trust_env=False) as upstream:
             context = Context(

@@ -15,6 +15,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
@@ -49,8 +50,10 @@ def verify_password(password: str, stored: str) -> bool:
     return hmac.compare_digest(found, base64.b64decode(digest))
 
 
-# An unknown user costs as much as a known one, so that the answer's time does not tell them apart.
-_NOBODY = hash_password("", salt=b"no such account!")
+@cache
+def _nobody() -> str:
+    """An unknown user costs as much as a known one, so that the answer's time does not tell them apart."""
+    return hash_password("", salt=b"no such account!")
 
 
 async def verify_password_in_thread(password: str, stored: str | None) -> tuple[bool, float]:
@@ -58,7 +61,7 @@ async def verify_password_in_thread(password: str, stored: str | None) -> tuple[
 
     def work() -> tuple[bool, float]:
         started = time.thread_time()
-        right = verify_password(password, stored or _NOBODY)
+        right = verify_password(password, stored or _nobody())
         return right and stored is not None, time.thread_time() - started
 
     return await asyncio.get_running_loop().run_in_executor(_hashing, work)

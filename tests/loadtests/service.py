@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -75,7 +76,8 @@ def running_service(
 
 def _wait(process: subprocess.Popen[bytes], url: str, ca_file: Path | None) -> None:
     deadline = time.monotonic() + START_S
-    with httpx.Client(verify=str(ca_file) if ca_file else True, trust_env=False, timeout=2) as client:
+    trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+    with httpx.Client(verify=trust, trust_env=False, timeout=2) as client:
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 if client.get(f"{url}/readyz").status_code == 200:
