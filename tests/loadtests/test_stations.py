@@ -1,0 +1,154 @@
+"""CPU of stations: interpolation, several instances, local process trees, servers over a shell, kubelet metrics."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capacity.faults import StepFailed
+from loadtests.sources import _CPU, LocalProcesses, ServerPlace, Servers, _throttling
+from loadtests.stations import Combine, Reading, Series, Stations
+
+BURN = (
+    "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint('burnt', flush=True)\n"
+)
+
+
+class Scripted:
+    """A source that gives prepared readings, one list at a time."""
+
+    def __init__(self, turns: list[list[Reading]], stations: Mapping[str, Combine]) -> None:
+        self._turns = iter(turns)
+        self.stations = stations
+        self.closed = False
+
+    def read(self) -> list[Reading]:
+        return next(self._turns, [])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1000)), min_size=1, max_size=20), st.floats(-10, 1010))
+def test_a_counter_between_readings_lies_between_their_values(points: list[tuple[float, float]], at: float) -> None:
+    series = Series()
+    values = sorted(cpu for _, cpu in points)
+    for (moment, _), cpu in zip(sorted(points), values, strict=True):
+        series.add(Reading("api", "pod", moment, cpu))
+    found = series.value(at)[0]
+    assert series.values[0][0] <= found <= series.values[-1][0]
+
+
+def test_stages_share_a_counter_by_time_and_instances_add_up() -> None:
+    turns = [
+        [Reading("api", "one", 100.0, 10.0), Reading("api", "two", 104.0, 0.0)],
+        [Reading("api", "one", 110.0, 15.0), Reading("api", "two", 114.0, 2.0)],
+        [Reading("api", "one", 120.0, 15.0), Reading("api", "two", 124.0, 2.0)],
+    ]
+    source = Scripted(turns, {"api": "sum"})
+    with Stations([source], interval_s=0.01) as stations:
+        _wait(lambda: stations.result(118, 124, {"api": 2.0}))
+        first, second = (stations.result(a, b, {"api": 2.0})[0] for a, b in ((104.0, 110.0), (110.0, 120.0)))
+    assert first.cpu_seconds == pytest.approx(3.0 + 1.2)
+    assert second.cpu_seconds == pytest.approx(0.0 + 0.8)
+    assert first.utilisation == pytest.approx(4.2 / (2.0 * 6.0))
+    assert source.closed
+
+
+def test_mirrors_count_as_the_busiest_of_them_and_throttling_as_a_share() -> None:
+    turns = [
+        [Reading("database", "a", 0.0, 0.0, 0, 0), Reading("database", "b", 0.0, 0.0, 0, 0)],
+        [Reading("database", "a", 10.0, 8.0, 100, 30), Reading("database", "b", 10.0, 1.0, 100, 0)],
+    ]
+    with Stations([Scripted(turns, {"database": "max"})], interval_s=0.01) as stations:
+        _wait(lambda: stations.result(5, 10, {"database": 1.0}))
+        result = stations.result(0, 10, {"database": 1.0})[0]
+    assert (result.cpu_seconds, result.utilisation, result.throttled_share) == (8.0, 0.8, 0.15)
+
+
+def test_a_source_that_fails_is_told_and_stops_nothing() -> None:
+    class Broken(Scripted):
+        def read(self) -> list[Reading]:
+            raise StepFailed("no answer")
+
+    good = Scripted([[Reading("api", "one", float(n), float(n))] for n in range(5)], {"api": "sum"})
+    with Stations([Broken([], {"edge": "sum"}), good], interval_s=0.01) as stations:
+        _wait(lambda: stations.result(2, 4, {"api": 1.0, "edge": 1.0}))
+        _wait(lambda: stations.problems)
+        results = stations.result(0, 4, {"api": 1.0, "edge": 1.0})
+    assert [r.station for r in results] == ["api"]
+    assert "no answer" in stations.problems["edge"]
+
+
+def test_cpu_of_children_that_ended_and_of_those_that_live_is_counted() -> None:
+    parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}])\ninput()\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "burnt\n"
+        source = LocalProcesses({"api": process.pid})
+        _wait(lambda: source.read()[0].cpu_s >= 0.28)
+        assert source.read()[0].cpu_s < 3
+        process.communicate("\n")
+    with pytest.raises(OSError, match="is gone"):
+        source.read()
+
+
+def test_processes_of_a_server_are_read_by_name_over_one_shell(tmp_path: Path) -> None:
+    # What stands for ssh here drops its options and the server's name, and runs the rest as ssh's far end would.
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nwhile [ "$1" != "server-1" ]; do shift; done\nshift\nexec sh -c "$*"\n')
+    ssh.chmod(0o755)
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        source = Servers([ServerPlace("edge", "server-1", "sleep")], (str(ssh),))
+        try:
+            first, second = source.read()[0], source.read()[0]
+            assert 0 <= first.cpu_s <= second.cpu_s
+            assert abs(first.at - time.time()) < 60
+            shells = source._open.copy()
+            assert source.read()
+            assert source._open == shells
+            with pytest.raises(StepFailed, match="no process nothing"):
+                Servers([ServerPlace("edge", "server-1", "nothing")], (str(ssh),)).read()
+        finally:
+            source.close()
+            sleeper.kill()
+
+
+def test_a_server_that_cannot_be_reached_is_told() -> None:
+    with pytest.raises(StepFailed, match="does not tell its CPU"):
+        Servers([ServerPlace("edge", "server-1", "haproxy")], ("false",)).read()
+
+
+RESOURCE = """\
+# TYPE container_cpu_usage_seconds_total counter
+container_cpu_usage_seconds_total{container="api",namespace="oss-api",pod="api-7c-x"} 12.25 1795512345678
+container_cpu_usage_seconds_total{container="coredns",namespace="kube-system",pod="coredns-1"} 3 1795512345679
+pod_cpu_usage_seconds_total{namespace="oss-api",pod="api-7c-x"} 12.5 1795512345678
+"""
+CADVISOR = """\
+container_cpu_cfs_periods_total{container="",id="/k",name="",namespace="oss-api",pod="api-7c-x"} 90 1
+container_cpu_cfs_periods_total{container="api",id="/k/c",name="c",namespace="oss-api",pod="api-7c-x"} 80 1
+container_cpu_cfs_throttled_periods_total{container="api",id="/k/c",name="c",namespace="oss-api",pod="api-7c-x"} 20 1
+"""
+
+
+def test_kubelet_metrics_are_read_with_their_own_time() -> None:
+    found = _CPU.findall(RESOURCE)
+    assert [(value, stamp) for _, value, stamp in found] == [("12.25", "1795512345678"), ("3", "1795512345679")]
+    assert _throttling(CADVISOR) == {("oss-api", "api-7c-x"): (80.0, 20.0)}
+
+
+def _wait(what: object) -> None:
+    deadline = time.monotonic() + 20
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
