@@ -73,7 +73,7 @@ def _tile_map(figure: TileMap, language: Language) -> tuple[float, float, str]:
 
 
 def _timeline(figure: Timeline, language: Language) -> tuple[float, float, str]:
-    left, right, row, top = 290, 700, 15, 34
+    left, right, row, top = 290, 700, 15, 52
     days = (figure.end - figure.start).days
 
     def at(day: dt.date) -> float:
@@ -98,10 +98,10 @@ def _timeline(figure: Timeline, language: Language) -> tuple[float, float, str]:
             if figure.start <= day <= figure.end:
                 parts.append(_upright(at(day), top - 4, y, 'stroke="#c3ccd5" stroke-width="0.6"'))
                 parts.append(_text(at(day), top - 8, f"{month}/{year}", 8, "middle"))
-    for label, day in figure.marks:
+    for n, (mark, day) in enumerate(figure.marks):
         x = at(day)
         parts.append(_upright(x, 10, y, 'stroke="#000" stroke-dasharray="3 2"'))
-        parts.append(_text(x + 2, 9, language.text(label), 9, bold=True))
+        parts.append(_text(x + 3, 9 + 10 * n, language.text(mark), 9, bold=True))
     return right + 20, y + 6, "".join(parts)
 
 

@@ -33,7 +33,7 @@ def line_idr(line: LeaseLine | SupportingLine) -> int:
 
 def estimate(plan: LeasePlan, vat: Vat) -> Estimate:
     """The totals. BadInput when the lines do not add up to the plan's own total: the report would contradict itself."""
-    before = sum(map(line_idr, (*plan.leases, *plan.supporting)))
+    before = sum(line_idr(x) for x in plan.leases) + sum(line_idr(x) for x in plan.supporting)
     cost = plan.cost
     if before != cost.total_before_vat_idr or before + cost.vat_idr != cost.total_idr:
         problem = "its lines and VAT do not add up to its total"

@@ -13,11 +13,13 @@ from capacity.report.values import (
     Block,
     Bullets,
     Chart,
+    Day,
     Heading,
     Number,
     Paragraph,
     Product,
     Report,
+    Say,
     Subheading,
     Table,
     Value,
@@ -50,6 +52,7 @@ def render(report: Report, language: Language) -> str:
         "paragraph": lambda b: isinstance(b, Paragraph),
         "bullets": lambda b: isinstance(b, Bullets),
         "table": lambda b: isinstance(b, Table),
+        "short": lambda v: isinstance(v, Day) or (isinstance(v, Say) and v.key == "word.phase_n"),
         "chart": lambda b: isinstance(b, Chart),
     }
     return environment.get_template("page.html.j2").render(

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from capacity.documents import REPOSITORY, Document, load, sha256
 from capacity.evidence import Evidence
-from capacity.faults import BadInput
+from capacity.faults import BadInput, Fault
 from capacity.inputs import Inputs, load_inputs
 from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
 from capacity.tables import read_rows
@@ -58,7 +58,7 @@ class Sources:
 
 def read_sources(plan: Path, evidence: Path = EVIDENCE, rules: Path = RULES) -> Sources:
     """Read all of it. BadInput with every fault: a broken table, no lease plan, or one that its inputs have left."""
-    faults = []
+    faults: list[Fault] = []
     inputs = leased = table = None
     try:
         inputs = load_inputs(plan)
@@ -80,7 +80,7 @@ def read_sources(plan: Path, evidence: Path = EVIDENCE, rules: Path = RULES) -> 
 def read_evidence(folder: Path) -> tuple[Evidence, ...]:
     """Every evidence file of a folder, oldest first. BadInput names the broken ones."""
     found: list[Evidence] = []
-    faults = []
+    faults: list[Fault] = []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(load(Evidence, path))

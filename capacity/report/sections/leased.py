@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from capacity.leaseplan import LeaseLine, LeasePlan, SupportingLine
 from capacity.report.estimate import ROUNDING_IDR, Estimate
@@ -82,13 +83,7 @@ def leased(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
         ),
     )
     end = max([*(x.end for x in plan.leases), *(x.end for x in plan.supporting)])
-    spans = (
-        *(Span(_role(x), site(plan, x.site), x.quantity, x.start, x.end) for x in _by_site(plan, plan.leases)),
-        *(
-            Span(Both(s.description_id, s.description_en), site(plan, s.site), s.quantity, s.start, s.end)
-            for s in _by_site(plan, plan.supporting)
-        ),
-    )
+    spans = tuple(span for where in plan.sites for span in _spans(plan, where.id))
     chart = Chart(
         "timeline",
         say("leased.timeline"),
@@ -109,15 +104,14 @@ def leased(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
     )
 
 
-def _by_site(
-    plan: LeasePlan, lines: tuple[LeaseLine, ...] | tuple[SupportingLine, ...]
-) -> list[LeaseLine | SupportingLine]:
-    order = [s.id for s in plan.sites]
-    return sorted(lines, key=lambda x: order.index(x.site))
-
-
-def _role(line: LeaseLine | SupportingLine) -> Value:
-    return say("leased.server_role", role=say(f"role.{line.role}")) if isinstance(line, LeaseLine) else Raw(line.id)
+def _spans(plan: LeasePlan, where: str) -> Iterator[Span]:
+    name = site(plan, where)
+    for x in plan.leases:
+        if x.site == where:
+            yield Span(say("leased.server_role", role=say(f"role.{x.role}")), name, x.quantity, x.start, x.end)
+    for s in plan.supporting:
+        if s.site == where:
+            yield Span(Both(s.description_id, s.description_en), name, s.quantity, s.start, s.end)
 
 
 def owner_estimate(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
@@ -181,9 +175,9 @@ def owner_estimate(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
     )
     blocks: list[Block] = [Heading("hps", say("hps.heading")), Paragraph(say("hps.intro"))]
     if cost.indicative:
-        lines = (*plan.leases, *plan.supporting)
-        bare = sum(1 for x in lines if not x.quotation)
-        blocks.append(Paragraph(say("hps.indicative", bare=count(bare), lines=count(len(lines))), callout=True))
+        quotations = [x.quotation for x in plan.leases] + [x.quotation for x in plan.supporting]
+        bare = sum(1 for x in quotations if not x)
+        blocks.append(Paragraph(say("hps.indicative", bare=count(bare), lines=count(len(quotations))), callout=True))
     blocks += [table, years, Paragraph(say("hps.year_total", total=money(plan, cost.total_idr)))]
     if not ceilings:
         blocks.append(Paragraph(say("hps.no_ceiling")))
@@ -208,11 +202,11 @@ def _rows(sources: Sources) -> list[tuple[Value | Product, ...]]:
         key = (line.sku, line.site, line.setup_idr)
         setups[key] = (specs.get(line.sku, Raw(line.sku)), setups[key][1] + line.quantity)
     for extra in plan.supporting:
-        name = Both(extra.description_id, extra.description_en)
-        what = say("hps.supporting", name=name, site=site(plan, extra.site), start=Day(extra.start))
+        title = Both(extra.description_id, extra.description_en)
+        what = say("hps.supporting", name=title, site=site(plan, extra.site), start=Day(extra.start))
         rent(what, Both(extra.detail_id, extra.detail_en), Raw(extra.unit), extra)
         key = (extra.item, extra.site, extra.setup_idr)
-        setups[key] = (name, setups[key][1] + extra.quantity)
+        setups[key] = (title, setups[key][1] + extra.quantity)
     for (_, where, price), (name, quantity) in setups.items():
         if price:
             amount = Product(Rupiah(quantity * price), (3, 5, 6))
