@@ -10,6 +10,7 @@ from capacity.faults import StepFailed
 from capacity.progress import Progress
 
 MESSAGE_LENGTH = 1500
+MANY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def did_change(result: Mapping[str, Any], shown: str) -> bool:
 def details(result: Mapping[str, Any]) -> str:
     """What our own modules say they changed."""
     what = [*result.get("changes", ()), *result.get("changed_paths", ())]
-    return f" ({', '.join(what)})" if what else ""
+    more = [f"{len(what) - MANY} more"] if len(what) > MANY else []
+    return f" ({', '.join([*what[:MANY], *more])})" if what else ""
 
 
 def message(result: Any) -> str:
