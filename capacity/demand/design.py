@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from capacity.demand.model import Draws, Floats, World, surge_at
 from capacity.demand.peaks import Peaks, running
 
-WIDTH = 0.01
+WIDTH = 0.02
 
 
 @dataclass(frozen=True, slots=True)

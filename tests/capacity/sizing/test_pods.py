@@ -1,0 +1,126 @@
+"""Replicas: enough for the SLO and no more; more load never needs fewer, a stricter SLO neither."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capacity.faults import Infeasible
+from capacity.launch import EndpointPlan
+from capacity.queueing import network_response_quantile
+from capacity.sizing.pods import Sized, binding_rule, size_stations
+from capacity.sizing.predict import legs, size, wait_at
+from capacity.sizing.roles import server_sizes
+from capacity.sizing.workload import Workload, workload
+from tests.capacity.nation import launch
+
+RATES = {
+    "portal": 30.0,
+    "mobile": 3.0,
+    "local_government": 8.0,
+    "callbacks": 11.0,
+    "satgas": 2.0,
+    "priority": 0.1,
+}
+
+
+def sized_for(times: float, factor: float = 10.0, endpoints: tuple[EndpointPlan, ...] | None = None) -> Sized:
+    return size_stations(launch(), endpoints or launch().endpoints, work_of(times, factor), fixed(times, factor), {})
+
+
+def work_of(times: float, factor: float = 10.0) -> Workload:
+    return workload(launch(), launch().endpoints, {k: r * times for k, r in RATES.items()}, factor)
+
+
+def fixed(times: float, factor: float):  # type: ignore[no-untyped-def]
+    return server_sizes(launch(), work_of(times, factor))
+
+
+def replicas(sized: Sized) -> dict[str, int]:
+    return {s.id: int(sized.sizes[s.id].queues[0]) for s in launch().stations if s.kind == "pods"}
+
+
+def quantiles(sized: Sized, times: float, endpoint: str) -> tuple[float, float]:
+    by_id = {e.id: e for e in launch().endpoints}
+    stations = {s.id: s for s in launch().stations}
+    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times).factor)
+    p95, p99 = (float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) for q in (0.95, 0.99))
+    return p95 * 1e3, p99 * 1e3
+
+
+@pytest.mark.parametrize("times", [0.2, 1.0, 4.0])
+def test_every_endpoint_is_within_its_slo(times: float) -> None:
+    sized = sized_for(times)
+    for e in launch().endpoints:
+        p95, p99 = quantiles(sized, times, e.id)
+        assert p95 <= e.slo_p95_ms * 1.001, e.id
+        assert p99 <= e.slo_p99_ms * 1.001, e.id
+
+
+def test_one_replica_fewer_would_break_the_rule_that_is_named() -> None:
+    plan = launch()
+    tight = tuple(
+        e.model_copy(update={"slo_p95_ms": 60.0, "slo_p99_ms": 110.0}) if e.id == "portal.asset" else e
+        for e in plan.endpoints
+    )
+    work = workload(plan, tight, {k: r * 3 for k, r in RATES.items()}, 10.0)
+    sized = size_stations(plan, tight, work, server_sizes(plan, work), {})
+    portal = next(s for s in plan.stations if s.id == "portal")
+    rule, endpoint = binding_rule(plan, tight, work, sized, portal, {})
+    assert (rule, endpoint) in {("slo_p95", "portal.asset"), ("slo_p99", "portal.asset")}
+    fewer = dict(sized.waits)
+    at = sized.sizes["portal"]
+    fewer["portal"] = wait_at(work.stations["portal"], size(at.queues - 1, at.servers))
+    by_id, stations = {e.id: e for e in tight}, {s.id: s for s in plan.stations}
+    path = legs(by_id["portal.asset"], by_id, stations, fewer, work.factor)
+    over = [float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) * 1e3 for q in (0.95, 0.99)]
+    assert over[0] > 60.0 or over[1] > 110.0
+    satgas = next(s for s in plan.stations if s.id == "satgas")
+    assert binding_rule(plan, tight, work, sized, satgas, {})[0] in ("minimum", "max_utilisation")
+
+
+@settings(max_examples=15)
+@given(st.floats(0.05, 5), st.floats(1.01, 4))
+def test_more_load_never_needs_fewer_replicas(times: float, more: float) -> None:
+    few, many = replicas(sized_for(times)), replicas(sized_for(times * more))
+    assert all(many[name] >= few[name] for name in few)
+
+
+@settings(max_examples=15)
+@given(st.floats(0.5, 3), st.floats(0.45, 0.99))
+def test_a_stricter_slo_never_needs_fewer_replicas(times: float, strict: float) -> None:
+    plan = launch()
+    tight = tuple(
+        e.model_copy(update={"slo_p95_ms": e.slo_p95_ms * strict, "slo_p99_ms": e.slo_p99_ms * strict})
+        for e in plan.endpoints
+    )
+    loose = replicas(sized_for(times))
+    try:
+        strictly = replicas(sized_for(times, endpoints=tight))
+    except Infeasible:
+        return  # no number of replicas would do: certainly not fewer
+    assert all(strictly[name] >= loose[name] for name in loose)
+
+
+def test_many_workloads_at_once_are_sized_like_one_by_one() -> None:
+    plan = launch()
+    times = np.array([0.3, 1.0, 2.7])
+    work = workload(plan, plan.endpoints, {k: r * times for k, r in RATES.items()}, np.array([8.0, 10.0, 12.0]))
+    together = size_stations(plan, plan.endpoints, work, server_sizes(plan, work), {})
+    for n, (t, f) in enumerate(zip(times, (8.0, 10.0, 12.0), strict=True)):
+        alone = size_stations(plan, plan.endpoints, work_of(t, f), fixed(t, f), {})
+        for s in plan.stations:
+            assert together.sizes[s.id].queues[n] == alone.sizes[s.id].queues[0]
+
+
+def test_an_slo_that_the_cpu_alone_breaks_is_infeasible_and_says_so() -> None:
+    plan = launch()
+    heavy = tuple(
+        e.model_copy(update={"slo_p95_ms": 40.0, "slo_p99_ms": 45.0}) if e.id == "api.submit" else e
+        for e in plan.endpoints
+    )
+    work = workload(plan, heavy, RATES, 12.0)
+    with pytest.raises(Infeasible, match=r"api replicas meets the SLO \(slo_p95 api.submit\)"):
+        size_stations(plan, heavy, work, server_sizes(plan, work), {})
