@@ -32,7 +32,7 @@ RIDGE = 4.0  # prior standard deviation of an endpoint's factor: one half
 FACTOR_SPREAD = 2.0  # prior standard deviation of a station's common factor, around one
 RELATIVE_NOISE = 0.03  # of a stage's busy time
 IDLE_NOISE_CORES = 0.002  # what health checks and housekeeping vary by
-BOOTSTRAPS = 400
+BOOTSTRAPS = 200
 INTERVAL = (0.05, 0.95)
 
 

@@ -14,6 +14,7 @@ from capacity.validation.recalibrate import StationFit, with_inner_calls
 FRESH = dt.timedelta(days=30)
 HELD_SHARE = 0.98
 UTILISATION_LIMIT = 0.85
+FAINT = 0.01  # a fitted factor below this says that the station's load drowned in its idling
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def decide(
         _load_held(stage),
         *_thresholds(evidence),
         *_not_saturated(deployment, stage),
-        _measured(headroom),
+        _measured(headroom, fits),
         *_carries_nation(headroom),
     )
     return Verdict(
@@ -134,11 +135,13 @@ def _not_saturated(deployment: Deployment, stage: StageResult | None) -> list[Ru
     ]
 
 
-def _measured(headroom: Sequence[Headroom]) -> Rule:
-    names = ", ".join(h.station for h in headroom)
-    return Rule(
-        "measured", bool(headroom), f"CPU measured at: {names}" if headroom else "no station's CPU was measured"
-    )
+def _measured(headroom: Sequence[Headroom], fits: Mapping[str, StationFit]) -> Rule:
+    told = [h.station for h in headroom]
+    faint = sorted(set(fits) - set(told))
+    if not told:
+        return Rule("measured", False, "no station's CPU was measured well enough to tell its demands")
+    words = f"CPU measured at: {', '.join(told)}"
+    return Rule("measured", True, words + (f"; too faint to tell from idling: {', '.join(faint)}" if faint else ""))
 
 
 def _carries_nation(headroom: Sequence[Headroom]) -> list[Rule]:
@@ -167,7 +170,7 @@ def national_headroom(plan: LeasePlan, phase: int, fits: Mapping[str, StationFit
     calls = calls_per_s(plan, national.class_rates_per_s)
     rows = []
     for station in national.stations:
-        if fit := fits.get(station.id):
+        if (fit := fits.get(station.id)) and fit.factor > FAINT:
             busy = sum(calls.get(e, 0.0) * demand[0] / 1e3 for e, demand in fit.demands_ms.items())
             used = busy * station.demand_factor / station.servers
             rows.append(Headroom(station.id, station.servers, station.utilisation, used))

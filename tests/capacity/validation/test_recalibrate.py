@@ -29,7 +29,7 @@ def run(factor: float, background: float = 0.02) -> Evidence:
     return evidence(stages)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.floats(0.3, 5.0))
 def test_common_factor_is_recovered(factor: float) -> None:
     fits = fit_stations(PLANNED, run(factor))
