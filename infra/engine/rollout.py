@@ -19,7 +19,7 @@ from capacity.leaseplan import load_lease_plan
 from capacity.progress import Progress
 from infra.engine.preview import LayerPreview
 from infra.engine.rack import rack_spec
-from infra.engine.stack_files import read_settings
+from infra.engine.stack_files import forget_salt, read_settings, stack_file
 from infra.engine.workspace import LAYERS, Environment, has_state
 from infra.network.addresses import address_plan
 from infra.outputs import FleetOutputs, read_outputs
@@ -166,6 +166,8 @@ class Rollout:
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("kubeconfig", "passphrase", "steps.json", ".lock"):
             (folder / name).unlink(missing_ok=True)
+        for layer in LAYERS:
+            forget_salt(stack_file(self.environment, layer, self._project))
         left = sorted(path.name for path in folder.iterdir())
         if not left:
             folder.rmdir()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from capacity.documents import REPOSITORY, read_yaml, validate
+from capacity.documents import REPOSITORY, read_yaml, validate, write_text
 from infra.settings import Settings
 
 PREFIX = "oss:"
@@ -64,3 +64,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, dict | list) else str(value)
+
+
+def forget_salt(file: Path) -> None:
+    """Drop what Pulumi, run by hand, noted of a passphrase that is gone. Files with encrypted values stay as they are."""
+    if not file.exists() or "secure:" in (text := file.read_text(encoding="utf-8")):
+        return
+    kept = without_salt(text)
+    if not kept:
+        file.unlink()
+    elif kept != text:
+        write_text(file, kept)
