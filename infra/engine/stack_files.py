@@ -44,8 +44,12 @@ def unsalted(before: str, after: str) -> str:
     """
     if SALT in _keys(before):
         return after
-    kept = "".join(line for line in after.splitlines(keepends=True) if not line.startswith(f"{SALT}:"))
+    kept = _unsalted(after)
     return before if _settings(kept) == _settings(before) else kept
+
+
+def _unsalted(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(f"{SALT}:"))
 
 
 def _keys(text: str) -> dict[str, Any]:
@@ -67,11 +71,11 @@ def _plain(value: Any) -> Any:
 
 
 def forget_salt(file: Path) -> None:
-    """Drop what Pulumi, run by hand, noted of a passphrase that is gone. Files with encrypted values stay as they are."""
+    """Drop what Pulumi, run by hand, noted of a passphrase that is gone. A file with encrypted values stays as it is."""
     if not file.exists() or "secure:" in (text := file.read_text(encoding="utf-8")):
         return
-    kept = without_salt(text)
-    if not kept:
+    kept = _unsalted(text)
+    if not _keys(kept):
         file.unlink()
     elif kept != text:
         write_text(file, kept)
