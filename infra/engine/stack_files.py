@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 
 def forget_salt(file: Path) -> None:
-    """Drop what Pulumi, run by hand, noted of a passphrase that is gone. A file with encrypted values stays as it is."""
+    """Drop what Pulumi, run by hand, noted of a passphrase that is gone. Files with encrypted values are left alone."""
     if not file.exists() or "secure:" in (text := file.read_text(encoding="utf-8")):
         return
     kept = _unsalted(text)
