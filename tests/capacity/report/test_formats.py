@@ -84,12 +84,14 @@ def test_page_and_pdf_show_every_amount(report: Report, code: Lang) -> None:
         assert text in shown
         assert text in printed
     assert reader.outline
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    root: Any = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
 
 
 def _fonts_are_embedded(reader: pypdf.PdfReader) -> None:
     for page in reader.pages:
-        for font in page["/Resources"].get("/Font", {}).values():
+        resources: Any = page["/Resources"]
+        for font in resources.get("/Font", {}).values():
             kept = font.get_object().get("/DescendantFonts", [font])[0].get_object()
             assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(kept["/FontDescriptor"])
 

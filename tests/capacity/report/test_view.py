@@ -115,7 +115,8 @@ def test_rules_are_dated(words: str, covered: bool) -> None:
 
 def test_compare_names_what_changed_and_the_input(sources: Sources) -> None:
     plan = sources.plan
-    assert changes(plan, plan).rows == changes(plan, plan).inputs == ()
+    assert not changes(plan, plan).rows
+    assert not changes(plan, plan).inputs
     fewer = plan.leases[0].model_copy(update={"quantity": plan.leases[0].quantity + 1})
     other = plan.model_copy(
         update={"leases": (fewer, *plan.leases[1:]), "inputs": plan.inputs | {"national.yaml": "sha256:0"}}

@@ -52,7 +52,9 @@ def test_storage_divides_over_servers_with_its_copies() -> None:
 def test_what_no_sku_carries_names_the_role_and_by_how_much() -> None:
     inputs = national()
     months = launch().horizon.months
-    needs = {(s.id, r.role): [SiteNeed(1, 1)] * months for s in launch().sites for r in launch().roles}
+    needs: dict[tuple[str, str], list[SiteNeed]] = {
+        (s.id, r.role): [SiteNeed(1, 1)] * months for s in launch().sites for r in launch().roles
+    }
     needs["primary", "database"] = [SiteNeed(100, 1)] * months
     with pytest.raises(Infeasible, match="role database on one server: cores 100 asked, 46 at most"):
         lease_needs(inputs, needs)
@@ -62,7 +64,9 @@ def test_needs_never_fall_over_the_months() -> None:
     inputs = national()
     months = launch().horizon.months
     series = [SiteNeed(float(50 - m), 1) for m in range(months)]
-    needs = {(s.id, r.role): [SiteNeed(1, 1)] * months for s in launch().sites for r in launch().roles}
+    needs: dict[tuple[str, str], list[SiteNeed]] = {
+        (s.id, r.role): [SiteNeed(1, 1)] * months for s in launch().sites for r in launch().roles
+    }
     needs["primary", "worker"] = series
     counts = lease_needs(inputs, needs).counts["worker", "srv-8c-64g"][0, 0]
     assert (counts == counts[0]).all()
