@@ -8,6 +8,7 @@ none carries what was sent.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import gevent
+import gevent.monkey
 import gevent.ssl
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 from geventhttpclient.header import Headers
@@ -28,6 +30,30 @@ CONNECT_S = 5.0
 ANSWER_S = 15.0
 AGENT = "oss-loadtest"
 BLOCK = 65536
+
+
+_poll = gevent.monkey.get_original("select", "poll")
+
+
+class _LivenessByPoll:
+    """Tells whether an idle connection still lives by one poll: the library's select would yield to other visitors
+    before every call, and cannot see descriptors above 1023."""
+
+    def _is_socket_alive(self, sock: Any) -> bool:
+        number = sock.fileno() if sock is not None else -1
+        if number < 0:
+            return False
+        asking = _poll()
+        asking.register(number, select.POLLIN)
+        return not asking.poll(0)
+
+
+class _Pool(_LivenessByPoll, ConnectionPool):
+    pass
+
+
+class _TlsPool(_LivenessByPoll, SSLConnectionPool):
+    pass
 
 
 class Answer:
@@ -77,7 +103,7 @@ class Target:
     def pool(self, connections: int = 1) -> ConnectionPool:
         """Connections that are opened when first used, at most so many at a time."""
         if self.tls is None:
-            return ConnectionPool(
+            return _Pool(
                 self.host,
                 self.port,
                 self.host,
@@ -86,7 +112,7 @@ class Target:
                 connection_timeout=CONNECT_S,
                 network_timeout=self.answer_s,
             )
-        return SSLConnectionPool(
+        return _TlsPool(
             self.host,
             self.port,
             self.host,

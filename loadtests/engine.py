@@ -13,6 +13,7 @@ import datetime as dt
 import logging
 import os
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +34,7 @@ from loadtests.outcome import Course, evidence
 from loadtests.preparing import prepare
 from loadtests.profiles import LoadTest
 from loadtests.recorder import Recorder, Tally
-from loadtests.visitor import World
+from loadtests.visitor import Visitor, World
 from loadtests.walker import Walker, bounds_of, draw_for, wait_until
 
 LEAD_S = 0.5
@@ -55,6 +56,8 @@ class Settings:
     password: str = field(repr=False)
     callback_key: str = field(repr=False)
     trace: Replay | None = None
+    journeys: Sequence[Callable[[Visitor], None]] | None = None
+    machine_connections: int = 64
 
 
 @dataclass(slots=True)
@@ -116,6 +119,7 @@ class Coordinator:
             password=self.settings.password,
             callback_key=self.settings.callback_key,
             observe=self._observe,
+            machine_connections=self.settings.machine_connections,
         )
         runner = self.environment.runner
         try:
@@ -131,7 +135,9 @@ class Coordinator:
         world.started = time.perf_counter() + (begin["at"] - time.time())
         self._announce(world.started)
         _raise_priority()
-        self.walker = Walker(world, share(self.schedule, begin["part"], begin["parts"]), self.bounds)
+        self.walker = Walker(
+            world, share(self.schedule, begin["part"], begin["parts"]), self.bounds, self.settings.journeys
+        )
         flushing = gevent.spawn(self._flush_often) if isinstance(runner, WorkerRunner) else None
         try:
             wait_until(world.started)

@@ -27,7 +27,8 @@ def sessions_needed(world: World) -> tuple[str, ...]:
     """Kinds of sessions that must stand ready: those of classes whose visitors do not all sign in."""
     kinds = []
     for load in world.test.classes:
-        kind = JOURNEYS[load.id].sessions
+        journey = JOURNEYS.get(load.id)
+        kind = journey.sessions if journey else ""
         if kind and load.visits.get(SIGN_IN[kind], 0.0) < 1:
             kinds.append(kind)
     return tuple(dict.fromkeys(kinds))

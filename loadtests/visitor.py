@@ -59,6 +59,7 @@ class World:
     observe: Observe
     sessions: dict[str, Sequence[Session]] = field(default_factory=dict, repr=False)
     started: float = 0.0
+    machine_connections: int = 64
     shared: Connection | None = None
 
     def now_s(self) -> float:
@@ -68,7 +69,7 @@ class World:
     def machines(self) -> Connection:
         """Kept-alive connections that agencies' machines share, as theirs are not opened for each message."""
         if self.shared is None:
-            self.shared = Connection(self.target, connections=64)
+            self.shared = Connection(self.target, self.machine_connections)
         return self.shared
 
 
