@@ -6,16 +6,18 @@ The inventory comes from the fleet stack's outputs; no host is written by hand. 
   oss configure local --check                what would change; nothing is touched
   oss configure local --limit edge           the servers of one role or name
   oss configure local --tags base            one role
+  oss configure local --inventory            the inventory as Ansible reads it; nothing is run
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 
 from capacity.faults import Exit
 from capacity.leaseplan import load_lease_plan
 from infra.engine.rollout import Rollout, check_environment_name
-from infra.playbooks import Choice
+from infra.playbooks import Choice, inventory_of
 from infra.playbooks import configure as configure_fleet
 from oss.console import out, progress, table
 
@@ -27,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", default="", metavar="HOSTS", help="servers or groups: edge, primary-worker-01, site_drc"
     )
+    parser.add_argument(
+        "--inventory", action="store_true", help="print the inventory, which holds no secrets, and stop"
+    )
     parser.add_argument("--tags", default="", help="roles: base, kubernetes, postgresql, edge")
 
 
@@ -36,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
     with progress("configure") as shown:
         outputs = rollout.outputs(shown)
         plan = load_lease_plan(rollout.settings.lock_file)
+        if args.inventory:
+            print(json.dumps(inventory_of(args.environment, outputs, plan, shown, rollout.settings), indent=2))
+            return Exit.GO
         choice = Choice(args.check, args.limit, args.tags)
         result = configure_fleet(args.environment, outputs, plan, shown, rollout.settings, choice)
     rows = [(server, task) for server, tasks in sorted(result.changed.items()) for task in tasks]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from capacity.faults import StepFailed
 from capacity.leaseplan import LeasePlan
@@ -13,28 +13,14 @@ from capacity.progress import Progress
 from infra.outputs import FleetOutputs
 from infra.paths import state_dir
 from infra.pki.fleet import ensure_credentials
+from infra.playbooks.choice import Choice
 from infra.playbooks.inventory import NodeImage, Programs, SshAccess, inventory, secret_variables
 from infra.playbooks.mirror import PROGRAMS, mirror, on_server
 from infra.playbooks.reach import wait_for_ssh
-from infra.playbooks.runner import run_playbook
+from infra.playbooks.runner import PLAYBOOKS, run_playbook
 from infra.settings import FleetSettings
 
 PLAYBOOK = "site.yml"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What of the run is wanted: all by default. `check` changes nothing and says what would change."""
-
-    check: bool = False
-    limit: str = ""
-    tags: str = ""
-
-    def options(self) -> list[str]:
-        """As Ansible's own options."""
-        out = ["--check", "--diff"] if self.check else []
-        out += ["--limit", shlex.quote(self.limit)] if self.limit else []
-        return out + (["--tags", shlex.quote(self.tags)] if self.tags else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +51,24 @@ def configure(
     Raises BadInput for outputs that form no cluster, StepFailed naming servers and tasks, MachineLacks.
     """
     started = time.monotonic()
-    programs = _programs(outputs, settings, progress)
+    hosts = inventory_of(environment, outputs, plan, progress, settings)
+    chosen = choice or Choice()
+    chosen.check_against(hosts, PLAYBOOKS / PLAYBOOK)
     progress.update("issuing certificates")
     credentials = ensure_credentials(environment, outputs)
     if credentials.changes:
         progress.note(f"{len(credentials.changes)} certificates issued")
-    hosts = inventory(outputs, plan, ssh_access(environment, outputs, settings), programs)
-    options = (choice or Choice()).options()
     wait_for_ssh(outputs.servers, progress)
     secrets = secret_variables(credentials.files, outputs)
-    course = run_playbook(PLAYBOOK, hosts, secrets, state_dir(environment), progress, options)
+    course = run_playbook(PLAYBOOK, hosts, secrets, state_dir(environment), progress, chosen)
     return ConfigureResult(len(outputs.servers), course.ok, course.changed, time.monotonic() - started)
+
+
+def inventory_of(
+    environment: str, outputs: FleetOutputs, plan: LeasePlan, progress: Progress, settings: FleetSettings
+) -> dict[str, Any]:
+    """The fleet's inventory. Raises BadInput as `infra.playbooks.inventory`, StepFailed without keys for ssh."""
+    return inventory(outputs, plan, ssh_access(environment, outputs, settings), _programs(outputs, settings, progress))
 
 
 def _programs(outputs: FleetOutputs, settings: FleetSettings, progress: Progress) -> Programs:

@@ -27,15 +27,16 @@ class Failure:
 
 @dataclass
 class Course:
-    """The state of a run. `total` is the number of task runs to expect; the true number may be a little less."""
+    """The state of a run. `total` task runs are to be expected, maybe a few less; None where that is not known."""
 
     hosts: int
-    total: int
+    total: int | None
     progress: Progress
     ok: int = 0
     skipped: int = 0
     changed: dict[str, list[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    noted: set[str] = field(default_factory=set)
 
     def event(self, event: Mapping[str, Any]) -> bool:
         """Take one event of ansible-runner; False, so that it keeps none on disk."""
@@ -51,7 +52,7 @@ class Course:
                 if did_change(result, str(event.get("stdout", ""))):
                     self.changed.setdefault(host, []).append(name + details(result))
                 if data.get("task_action", "").endswith("debug") and result.get("msg"):
-                    self.progress.note(str(result["msg"]))
+                    self._note(str(result["msg"]))
                 self._show(f"{host}: {name}")
             case "runner_on_skipped":
                 self.skipped += 1
@@ -60,6 +61,12 @@ class Course:
             case "runner_on_unreachable":
                 self.failures.append(Failure(host, name, f"not reached over ssh: {message(result)}"))
         return False
+
+    def _note(self, words: str) -> None:
+        """Pass on what a task says, once for all servers that say the same."""
+        if words not in self.noted:
+            self.noted.add(words)
+            self.progress.note(words)
 
     def judge(self, status: str, code: int | None, last_words: str) -> None:
         """Raise StepFailed when the run did not succeed."""
@@ -76,7 +83,8 @@ class Course:
 
     def _show(self, what: str) -> None:
         done = self.ok + self.skipped
-        self.progress.update(f"{what}, task", min(done, self.total), self.total)
+        known = done if self.total is None else min(done, self.total)
+        self.progress.update(f"{what}, task", known, self.total)
 
 
 def did_change(result: Mapping[str, Any], shown: str) -> bool:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import ansible_runner
 from capacity.documents import REPOSITORY, write_text
 from capacity.faults import MachineLacks, StepFailed
 from capacity.progress import Progress
+from infra.playbooks.choice import Choice
 from infra.playbooks.course import Course
 from infra.playbooks.tasks import expected_tasks
 
@@ -40,7 +41,7 @@ def run_playbook(
     secrets: Mapping[str, Any],
     state: Path,
     progress: Progress,
-    options: Sequence[str] = (),
+    choice: Choice,
 ) -> Course:
     """Run a playbook to its end. `state` is the environment's folder; one run at a time uses it.
 
@@ -50,7 +51,7 @@ def run_playbook(
     program = Path(sys.executable).with_name("ansible-playbook")
     if not program.exists():
         raise MachineLacks("ansible-playbook is not installed beside this Python", "Run `make setup`.")
-    total = expected_tasks(PLAYBOOKS / playbook, inventory)
+    total = expected_tasks(PLAYBOOKS / playbook, inventory) if choice.whole else None
     course = Course(len(inventory["all"]["hosts"]), total, progress)
     stop = threading.Event()
     with _private_folder(state) as private:
@@ -61,7 +62,9 @@ def run_playbook(
             project_dir=str(PLAYBOOKS),
             playbook=playbook,
             inventory=str(private / "inventory.json"),
-            cmdline=" ".join(["--extra-vars", f"@{private / 'secrets.json'}", "--forks", str(FORKS), *options]),
+            cmdline=" ".join(
+                ["--extra-vars", f"@{private / 'secrets.json'}", "--forks", str(FORKS), *choice.options()]
+            ),
             envvars=_variables(program, private),
             event_handler=course.event,
             cancel_callback=stop.is_set,
