@@ -45,8 +45,8 @@ class Solution:
 def solve(program: Program, gap: float = 0.0, seconds: float = INFINITY, relax: bool = False) -> Solution:
     """Solve with HiGHS (https://highs.dev): simplex for an LP (or with `relax`), branch and cut otherwise.
 
-    Raises StepFailed when HiGHS fails. No start is handed over: HiGHS 1.16 may then report a wrong optimum (its
-    presolve maps the given solution to a false objective); callers compare with the plan they know instead.
+    Raises StepFailed when HiGHS fails. No start is handed over, since plans found by rounding did not speed up the
+    search; callers compare with the plan they know instead.
     """
     integral = bool(program.whole.any()) and not relax
     highs = getattr(highspy, "_Highs")()  # noqa: B009 - the binding without the banner that highspy.Highs prints
