@@ -14,6 +14,7 @@ from capacity.progress import Progress
 from infra.network.addresses import loopback_address
 from infra.rack import cleanup
 from infra.rack.image import ensure_image, image_tag
+from infra.rack.inotify import check_inotify
 from infra.rack.keys import BmcAccess, bmc_access, client_key, write_ssh_files
 from infra.rack.machine import check_machine
 from infra.rack.network import ensure_rack_network
@@ -64,6 +65,7 @@ def up(spec: RackSpec, progress: Progress, force: bool = False) -> RackHandle:
     with _held(spec.name, state, progress):
         standing = containers(spec.name)
         spec = _with_kept(spec, standing, read_spec(spec_file(state)), force, progress)
+        check_inotify([s for s in spec.servers if not ((found := standing.get(s.name)) and found.on)])
         changed = ensure_rack_network(spec)
         progress.update("starting the apt cache")
         changed |= start_apt_cache(spec, state, network_is_new=changed)

@@ -1,0 +1,41 @@
+"""Inotify instances: a limit of the whole machine that every server of every rack shares, and must not be raised here.
+
+systemd, kubelet and the API server each hold some; without them a server does not boot, or its kubelet does not start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from capacity.faults import MachineLacks
+from infra.rack.spec import RackServer
+
+LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+NEED = {"worker": 14, "control": 14}  # counted on configured servers
+NEED_OTHERS = 7
+
+
+def check_inotify(new: Sequence[RackServer], limit: int | None = None, used: int | None = None) -> None:
+    """Raise MachineLacks when the machine has too few left for these servers."""
+    limit = int(LIMIT.read_text()) if limit is None else limit
+    used = instances(Path("/proc").glob("[0-9]*")) if used is None else used
+    need = sum(NEED.get(server.role, NEED_OTHERS) for server in new)
+    if need > limit - used:
+        raise MachineLacks(
+            f"{len(new)} more servers need about {need} inotify instances; of the machine's {limit} {used} are in use",
+            "Take another rack away (`oss rack down --name NAME`), or raise fs.inotify.max_user_instances.",
+        )
+
+
+def instances(processes: Iterable[Path]) -> int:
+    """How many instances processes of this user hold; those that ended meanwhile hold none."""
+    count = 0
+    for process in processes:
+        try:
+            if process.stat().st_uid == os.getuid():
+                count += sum(os.readlink(fd) == "anon_inode:inotify" for fd in (process / "fd").iterdir())
+        except OSError:
+            continue
+    return count
