@@ -164,7 +164,7 @@ class Rollout:
         folder = state_dir(self.environment)
         for name in ("pulumi", "pki"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("kubeconfig", "passphrase", "steps.json", ".lock"):
+        for name in ("kubeconfig", "passphrase", "steps.json", "ansible.lock", ".lock"):
             (folder / name).unlink(missing_ok=True)
         for layer in LAYERS:
             forget_salt(stack_file(self.environment, layer, self._project))
