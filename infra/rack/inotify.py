@@ -31,11 +31,20 @@ def check_inotify(new: Sequence[RackServer], limit: int | None = None, used: int
 
 def instances(processes: Iterable[Path]) -> int:
     """How many instances processes of this user hold; those that ended meanwhile hold none."""
-    count = 0
-    for process in processes:
-        try:
-            if process.stat().st_uid == os.getuid():
-                count += sum(os.readlink(fd) == "anon_inode:inotify" for fd in (process / "fd").iterdir())
-        except OSError:
-            continue
-    return count
+    return sum(_held(process) for process in processes)
+
+
+def _held(process: Path) -> int:
+    try:
+        if process.stat().st_uid != os.getuid():
+            return 0
+        return sum(_is_inotify(fd) for fd in (process / "fd").iterdir())
+    except OSError:
+        return 0
+
+
+def _is_inotify(descriptor: Path) -> bool:
+    try:
+        return os.readlink(descriptor) == "anon_inode:inotify"
+    except OSError:
+        return False
