@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import time
@@ -51,7 +52,18 @@ def test_the_image_is_small_carries_no_archive_address_and_runs_locked_down() ->
     assert any(n.startswith("opt/oss/app/loadtests/target/__pycache__/app.") for n in names)
     subprocess.run(["podman", "load", "-q", "-i", archive.path], check=True, capture_output=True, timeout=120)
     name = f"permit-test-{os.getpid()}"
-    run = ["podman", "--cgroup-manager=cgroupfs", "run", "-d", "--rm", "--name", name, "--cgroups=disabled"]
+    runtime = shutil.which("runc") or "runc"  # the one that the rack uses; another may be podman's own choice
+    run = [
+        "podman",
+        "--cgroup-manager=cgroupfs",
+        "--runtime",
+        runtime,
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        name,
+    ]
     limits = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=1024:1024", "--network=none", "--read-only"]
     service = ["--cap-drop=all", "-e", "OSS_SERVICE=registry", archive.reference]
     subprocess.run([*run, *limits, *service], check=True, capture_output=True, timeout=60)
