@@ -15,6 +15,9 @@ from capacity.leasing.pool import Mix, covering
 from capacity.leasing.problem import FloatArray, IntArray
 from capacity.leasing.solver import Program, Solution, solve
 
+NEAR = 0.05
+"""Part of the distance from the tight relaxation to the best plan known that a column tried first may add."""
+
 Chain = tuple[int, tuple[int, ...]]
 """A model and the orders of one lifetime."""
 
@@ -131,13 +134,37 @@ def rounded(relaxed: Relaxed) -> FloatArray:
 
 
 def branch(
-    relaxed: Relaxed, tight: Relaxed, known: float, allowed: float, deadline: float
+    relaxed: Relaxed, tight: Relaxed, known: float, allowed: float, deadline: float, prove: bool = True
 ) -> tuple[list[FloatArray], float]:
-    """Branch and cut for a plan cheaper than `known`, over the columns that one could still hold (reduced-cost
-    fixing by the tight relaxation). The plans found, best last, and the proven bound."""
+    """Plans cheaper than `known` (best last) and a proven bound, by branch and cut in two steps.
+
+    First over the columns whose reduced cost in the tight relaxation is next to nothing: nearly all good plans are
+    made of those, and it takes little time. Then, to prove that no plan is better by more than `allowed`, over the
+    columns that such a plan could hold: one with any other costs at least the relaxation and that reduced cost.
+    """
+    reduced = relaxed.program.cost - tight.program.matrix.T @ tight.dual
+    near = NEAR * (known - tight.objective)
+    plans, bound = _narrow(relaxed, reduced, near, known, tight.objective, allowed, deadline)
+    best = min([known, *(float(relaxed.program.cost @ x) for x in plans)])
+    enough = best - allowed - tight.objective
+    if prove and bound < best - allowed and enough > near and time.monotonic() < deadline:
+        more, proven = _narrow(relaxed, reduced, enough, best, tight.objective, allowed, deadline)
+        plans, bound = plans + more, max(bound, proven)
+    return sorted(plans, key=lambda x: -float(relaxed.program.cost @ x)), bound
+
+
+def _narrow(
+    relaxed: Relaxed,
+    reduced: FloatArray,
+    reach: float,
+    known: float,
+    least: float,
+    allowed: float,
+    deadline: float,
+) -> tuple[list[FloatArray], float]:
+    """Branch and cut over the columns of reduced cost up to `reach`; what is left out costs `least` + `reach`."""
     program = relaxed.program
-    reduced = program.cost - tight.program.matrix.T @ tight.dual
-    keep = np.flatnonzero(reduced <= known - tight.objective + 1e-9)
+    keep = np.flatnonzero(reduced <= reach + 1e-9)
     small = Program(
         program.cost[keep],
         program.matrix[:, keep],
@@ -154,4 +181,4 @@ def branch(
             x = np.zeros(len(program.cost))
             x[keep] = np.rint(solution)
             plans.append(x)
-    return plans, min(found.bound, known)
+    return plans, min(found.bound, known, least + reach)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,8 +29,13 @@ from capacity.leasing.problem import Effort, FloatArray
 from capacity.leasing.solver import INFINITY, Program, solve
 
 SLACK = 1e-6
-ROUNDS = 8
-FIRST_PENALTY = 0.05
+AROUND = (4.0, 1.6, 0.6, 2.5, 0.35)
+
+Looking = Literal["round", "try", "prove"]
+"""How hard pools are planned under given prices; see `PoolSearch.answer`."""
+FIRST_PENALTY = 0.2
+CLOSE = 2e-4
+"""Relative distance at which multipliers count as found, however wide a gap is asked for."""
 CANDIDATES = 3
 """Mixes of each pool that are tried when all pools are planned at once."""
 
@@ -92,31 +98,32 @@ class Master:
         self.plans = [[] for _ in self.searches]
         self.fractions = [[] for _ in self.searches]
         self.multiplier = np.zeros(len(self.rules))
-        self._price(self.multiplier, deadline, search=False)
+        self._price(self.multiplier, deadline, "round")
         self._multipliers(started + 0.3 * self.effort.seconds)
-        for _ in range(ROUNDS):
-            outcome = self._choose()
-            left = deadline - time.monotonic()
-            if self._good(outcome) or left <= 0:
-                break
-            self._price(self.multiplier, time.monotonic() + 0.6 * left, search=True)
-            if not len(self.rules) or self._good(outcome := self._choose()):
-                break
-            broken = outcome.over > SLACK
-            raised = np.where(broken, np.maximum(2 * self.multiplier, FIRST_PENALTY), self.multiplier)
-            raised = np.minimum(raised, self.rules.penalty)
-            if not broken.any():
-                before = self.multiplier
-                self._multipliers(time.monotonic() + 0.3 * (deadline - time.monotonic()))
-                raised = self.multiplier
-                if np.allclose(raised, before, rtol=0.01, atol=1e-3):
-                    break
-            elif (raised == self.multiplier).all():
-                break
-            self.multiplier = raised
+        if not self._good(self._choose()):
+            self._price(self.multiplier, time.monotonic() + 0.5 * (deadline - time.monotonic()), "prove")
+        if len(self.rules) and not self._good(self._choose()):
+            self._around(deadline)
         if len(self.rules) and not self._good(self._choose()):
             self._jointly(deadline)
         return self._choose()
+
+    def _around(self, deadline: float) -> None:
+        """Search at multiples of the multipliers, so that plans on both sides of every limit are known to choose from.
+        Rows that stay broken are raised further each time."""
+        base, raised = self.multiplier, np.ones(len(self.rules))
+        for factor in AROUND:
+            outcome = self._choose()
+            left = deadline - time.monotonic()
+            if self._good(outcome) or left <= 0:
+                return
+            broken = outcome.over > SLACK
+            raised = np.where(broken, raised * 2.5, raised)
+            if broken.any() and factor < 1:
+                continue
+            floor = np.where(broken, FIRST_PENALTY, 0.0)
+            at = np.minimum(np.maximum(base * factor, floor) * raised, self.rules.penalty)
+            self._price(at, time.monotonic() + 0.5 * left, "try")
 
     def _jointly(self, deadline: float) -> None:
         """Plan all pools at once over the mixes that come close to the best and the lifetimes of the best prices."""
@@ -135,16 +142,16 @@ class Master:
     def _good(self, outcome: Outcome) -> bool:
         return outcome.gap <= self.effort.gap and outcome.kept
 
-    def _price(self, multiplier: FloatArray, deadline: float, search: bool) -> float:
+    def _price(self, multiplier: FloatArray, deadline: float, looking: Looking) -> float:
         """Plan every pool under the prices of `multiplier`; keep the plans and the bound. Returns the Lagrangian of
         the tight relaxations, scaled to what whole plans cost."""
         prices, multiplier = self.rules.prices(multiplier)
         columns = lifetimes(self.book, prices)
         allowed = self._allowed()
-        known = [tuple(plans) for plans in self.plans] if search else [()] * len(self.plans)
+        known = [tuple(plans) for plans in self.plans] if looking != "round" else [()] * len(self.plans)
 
         def one(n: int) -> PoolAnswer:
-            found = self.searches[n].answer(columns, prices, known[n], allowed[n], deadline, search)
+            found = self.searches[n].answer(columns, prices, known[n], allowed[n], deadline, looking)
             assert found is not None, "pools that nothing can carry are refused before"
             return found
 
@@ -156,8 +163,8 @@ class Master:
             self._keep(n, [answer.plan, answer.rounded, *answer.others])
             if all(np.abs(answer.fraction.paid - known.paid).max() > 1e-6 for known in self.fractions[n]):
                 self.fractions[n].append(answer.fraction)
-        if search or not self.answers:
-            part = 1.0 if search else 0.3
+        if looking == "prove" or not self.answers:
+            part = 1.0 if looking == "prove" else 0.3
             self.factor = [1 + part * max(0.0, a.price / max(a.tight.objective, 1e-9) - 1) for a in answers]
         paid = float(multiplier @ self.rules.limit)
         bound = sum(answer.bound for answer in answers) - paid
@@ -190,23 +197,23 @@ class Master:
         (Wentges 1997). The penalty on broken rows starts low and rises only while they stay broken, so that first
         duals are no wild guesses.
         """
-        scale, best, center = FIRST_PENALTY, -INFINITY, self.multiplier
+        scale, best, center, stuck = FIRST_PENALTY, -INFINITY, self.multiplier, False
         while len(self.rules) and time.monotonic() < deadline:
             penalty = np.minimum(self.rules.penalty, scale)
             value, dual, broken = self._master_lp(penalty)
-            target = 0.1 * self.effort.gap * value
-            if value - best > target:
+            target = min(0.1 * self.effort.gap, CLOSE) * value
+            if value - best > target and not stuck:
                 known = sum(len(found) for found in self.fractions)
                 for multiplier in (0.5 * center + 0.5 * dual, dual):
-                    reached = self._price(multiplier, deadline, search=False)
+                    reached = self._price(multiplier, deadline, "round")
                     if reached > best:
                         best, center = reached, multiplier
                     if sum(len(found) for found in self.fractions) > known:
                         break
                 else:
-                    best = INFINITY
+                    stuck = True
             elif broken and not (penalty >= self.rules.penalty).all():
-                scale, best = scale * 4, -INFINITY
+                scale, stuck = scale * 4, False
             else:
                 break
         self.multiplier = self.shadow = center

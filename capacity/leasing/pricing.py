@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from capacity.leasing.pool import Pool
 from capacity.leasing.problem import FloatArray
 
 PROFIT = 1e-9
-QUICK = 3
-"""How many mixes are tightened when multipliers are sought and the bound need not be best."""
+QUICK = 2
+"""How many mixes are tightened when the bound need not be best."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ class PoolSearch:
         known: Iterable[PoolPlan],
         allowed: float,
         deadline: float,
-        search: bool = True,
+        effort: Literal["round", "try", "prove"] = "prove",
     ) -> PoolAnswer | None:
         """The best plan under `prices` (`columns` at these prices), `known` plans among them, until it is proven within
-        `allowed` million rupiah of the optimum or `deadline` (time.monotonic) has come. Without `search`, stop after
-        rounding the mixes of the best bounds. None when no mix can carry the needs."""
+        `allowed` million rupiah of the optimum or `deadline` (time.monotonic) has come. With less effort: `try` looks
+        for plans and not for proofs, `round` stops after rounding the mixes of the best bounds. None when no mix can
+        carry the needs."""
         work = _Work(self, columns)
         lead = work.lead()
         if lead is None:
@@ -82,11 +84,11 @@ class PoolSearch:
             tight.append(cut)
             work.bounds[n] = max(work.bounds[n], cut.objective)
             others.append(work.offer(cut, rounded(cut)))
-            if search and work.bounds[n] < work.price - allowed and time.monotonic() < deadline:
-                plans, proven = branch(plain, cut, work.price, allowed, deadline)
+            if effort != "round" and work.bounds[n] < work.price - allowed and time.monotonic() < deadline:
+                plans, proven = branch(plain, cut, work.price, allowed, deadline, effort == "prove")
                 work.bounds[n] = max(work.bounds[n], proven)
                 others += [work.offer(plain, x) for x in plans]
-            if not search and len(tight) >= QUICK:
+            if effort != "prove" and len(tight) >= QUICK:
                 break
         closest = min(tight, key=lambda r: r.objective)
         fraction = plan_of(self.book, columns, closest.columns, closest.x)

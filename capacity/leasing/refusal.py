@@ -87,9 +87,7 @@ def least_paid(book: Catalogue, pools: tuple[Pool, ...], year: int) -> float:
     weight[year] = 1.0
     prices = Prices(weight, np.zeros(len(book.vendors)))
     columns = lifetimes(book, prices)
-    answers = [
-        PoolSearch(pool, book).answer(columns, prices, (), 0.0, time.monotonic(), search=False) for pool in pools
-    ]
+    answers = [PoolSearch(pool, book).answer(columns, prices, (), 0.0, time.monotonic(), "round") for pool in pools]
     return sum(answer.bound for answer in answers if answer is not None)
 
 
