@@ -18,6 +18,8 @@ from capacity.leasing.solver import Program, Solution, solve
 NEAR = 0.05
 """Part of the distance from the tight relaxation to the best plan known that a column tried first may add."""
 
+FEW_NODES = 30
+
 Chain = tuple[int, tuple[int, ...]]
 """A model and the orders of one lifetime."""
 
@@ -134,36 +136,25 @@ def rounded(relaxed: Relaxed) -> FloatArray:
 
 
 def branch(
-    relaxed: Relaxed, tight: Relaxed, known: float, allowed: float, deadline: float, prove: bool = True
+    tight: Relaxed, known: float, allowed: float, deadline: float, prove: bool
 ) -> tuple[list[FloatArray], float]:
-    """Plans cheaper than `known` (best last) and a proven bound, by branch and cut in two steps.
+    """Plans (best last) and a proven bound by branch and cut over the columns of small reduced cost in the tight
+    relaxation: a plan with any other costs at least the relaxation and that reduced cost.
 
-    First over the columns whose reduced cost in the tight relaxation is next to nothing: nearly all good plans are
-    made of those, and it takes little time. Then, to prove that no plan is better by more than `allowed`, over the
-    columns that such a plan could hold: one with any other costs at least the relaxation and that reduced cost.
+    To find plans, reduced costs next to nothing do: nearly all good plans are made of such columns, and it takes little
+    time. To `prove` that no plan beats `known` by more than `allowed`, those that such a plan could hold.
     """
-    reduced = relaxed.program.cost - tight.program.matrix.T @ tight.dual
-    near = NEAR * (known - tight.objective)
-    plans, bound = _narrow(relaxed, reduced, near, known, tight.objective, allowed, deadline)
-    best = min([known, *(float(relaxed.program.cost @ x) for x in plans)])
-    enough = best - allowed - tight.objective
-    if prove and bound < best - allowed and enough > near and time.monotonic() < deadline:
-        more, proven = _narrow(relaxed, reduced, enough, best, tight.objective, allowed, deadline)
-        plans, bound = plans + more, max(bound, proven)
-    return sorted(plans, key=lambda x: -float(relaxed.program.cost @ x)), bound
+    reach = known - allowed - tight.objective if prove else NEAR * (known - tight.objective)
+    return _narrow(tight, reach, known, allowed, deadline, None if prove else FEW_NODES)
 
 
 def _narrow(
-    relaxed: Relaxed,
-    reduced: FloatArray,
-    reach: float,
-    known: float,
-    least: float,
-    allowed: float,
-    deadline: float,
+    tight: Relaxed, reach: float, known: float, allowed: float, deadline: float, nodes: int | None
 ) -> tuple[list[FloatArray], float]:
-    """Branch and cut over the columns of reduced cost up to `reach`; what is left out costs `least` + `reach`."""
-    program = relaxed.program
+    """Branch and cut over the columns of reduced cost up to `reach`. The rounding cuts stay among the rows: with them
+    the root of the search alone comes close to the optimum."""
+    program = tight.program
+    reduced = program.cost - program.matrix.T @ tight.dual
     keep = np.flatnonzero(reduced <= reach + 1e-9)
     small = Program(
         program.cost[keep],
@@ -174,11 +165,11 @@ def _narrow(
         program.upper[keep],
         program.whole[keep],
     )
-    found = solve(small, gap=allowed / max(known, 1e-9), seconds=deadline - time.monotonic())
+    found = solve(small, allowed / max(known, 1e-9), deadline - time.monotonic(), nodes=nodes)
     plans = []
     for solution in (*found.earlier, found.x):
         if len(solution):
             x = np.zeros(len(program.cost))
             x[keep] = np.rint(solution)
             plans.append(x)
-    return plans, min(found.bound, known, least + reach)
+    return plans, min(found.bound, known, tight.objective + reach)

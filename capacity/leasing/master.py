@@ -13,16 +13,17 @@ import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from capacity.leasing.coupling import BROKEN, Coupling
 from capacity.leasing.integer import PoolPlan
 from capacity.leasing.joint import plan_jointly
-from capacity.leasing.lifetimes import Prices, lifetimes, merged
+from capacity.leasing.lifetimes import Lifetimes, Prices, lifetimes, merged
 from capacity.leasing.orders import Catalogue
 from capacity.leasing.pricing import PoolAnswer, PoolSearch
 from capacity.leasing.problem import Effort, FloatArray
@@ -36,6 +37,8 @@ Looking = Literal["round", "try", "prove"]
 FIRST_PENALTY = 0.2
 CLOSE = 2e-4
 """Relative distance at which multipliers count as found, however wide a gap is asked for."""
+PROOFS = 3
+"""How often a pool's bound is worked on at the same multipliers."""
 CANDIDATES = 3
 """Mixes of each pool that are tried when all pools are planned at once."""
 
@@ -88,6 +91,8 @@ class Master:
     multiplier: FloatArray = field(default_factory=lambda: np.zeros(0))
     answers: tuple[PoolAnswer, ...] = ()
     shadow: FloatArray = field(default_factory=lambda: np.zeros(0))
+    raised: FloatArray = field(default_factory=lambda: np.ones(0))
+    proofs: list[int] = field(default_factory=list)
     best: tuple[FloatArray, tuple[PoolAnswer, ...]] = (np.zeros(0), ())
     rounded: float = INFINITY
 
@@ -97,33 +102,82 @@ class Master:
         deadline = started + self.effort.seconds
         self.plans = [[] for _ in self.searches]
         self.fractions = [[] for _ in self.searches]
-        self.multiplier = np.zeros(len(self.rules))
+        self.multiplier, self.raised = np.zeros(len(self.rules)), np.ones(len(self.rules))
         self._price(self.multiplier, deadline, "round")
         self._multipliers(started + 0.3 * self.effort.seconds)
-        if not self._good(self._choose()):
-            self._price(self.multiplier, time.monotonic() + 0.5 * (deadline - time.monotonic()), "prove")
-        if len(self.rules) and not self._good(self._choose()):
-            self._around(deadline)
+        self._price(self.multiplier, deadline, "try")
+        around = list(AROUND) if len(self.rules) else []
+        while not self._good(outcome := self._choose()) and time.monotonic() < deadline:
+            price, bound = self._at_best()
+            plans_lack = outcome.total - price if outcome.kept else INFINITY
+            if around and plans_lack >= price - bound:
+                self._look_around(around.pop(0), outcome.over > SLACK, deadline)
+            elif not self._tighten(deadline):
+                if not around:
+                    break
+                self._look_around(around.pop(0), outcome.over > SLACK, deadline)
         if len(self.rules) and not self._good(self._choose()):
             self._jointly(deadline)
         return self._choose()
 
-    def _around(self, deadline: float) -> None:
-        """Search at multiples of the multipliers, so that plans on both sides of every limit are known to choose from.
-        Rows that stay broken are raised further each time."""
-        base, raised = self.multiplier, np.ones(len(self.rules))
-        for factor in AROUND:
-            outcome = self._choose()
-            left = deadline - time.monotonic()
-            if self._good(outcome) or left <= 0:
-                return
-            broken = outcome.over > SLACK
-            raised = np.where(broken, raised * 2.5, raised)
-            if broken.any() and factor < 1:
-                continue
-            floor = np.where(broken, FIRST_PENALTY, 0.0)
-            at = np.minimum(np.maximum(base * factor, floor) * raised, self.rules.penalty)
-            self._price(at, time.monotonic() + 0.5 * left, "try")
+    def _at_best(self) -> tuple[float, float]:
+        """Lagrangian of the plans known at the best multipliers, and the bound there."""
+        multiplier, answers = self.best
+        paid = float(multiplier @ self.rules.limit)
+        return sum(answer.price for answer in answers) - paid, sum(answer.bound for answer in answers) - paid
+
+    def _look_around(self, factor: float, broken: npt.NDArray[np.bool_], deadline: float) -> None:
+        """Look for plans at a multiple of the multipliers, so that some on both sides of every limit are known to
+        choose from. Rows that are still broken are raised further each time."""
+        self.raised = np.where(broken, self.raised * 2.5, self.raised)
+        floor = np.where(broken, FIRST_PENALTY, 0.0)
+        at = np.minimum(np.maximum(self.multiplier * factor, floor) * self.raised, self.rules.penalty)
+        self._price(at, deadline, "try")
+
+    def _tighten(self, deadline: float) -> bool:
+        """Prove more about the pools whose bounds lie farthest below their plans, at the best multipliers. False when
+        no pool is left that matters."""
+        multiplier, answers = self.best
+        price, _ = self._at_best()
+        matter = 0.1 * self.effort.gap * max(price, 1e-9) / max(len(answers), 1)
+        parts = {n: a.price - a.bound for n, a in enumerate(answers) if self.proofs[n] < PROOFS}
+        chosen = [n for n in sorted(parts, key=lambda n: -parts[n]) if parts[n] > matter][: _threads()]
+        if not chosen:
+            return False
+        prices, _ = self.rules.prices(multiplier)
+        columns = lifetimes(self.book, prices)
+
+        def one(n: int) -> PoolAnswer:
+            allowed = max(0.25 * parts[n], matter)
+            until = time.monotonic() + 0.5 * (deadline - time.monotonic())
+            return self._answer(n, columns, prices, tuple(self.plans[n]), allowed, until, "prove")
+
+        with ThreadPoolExecutor(_threads()) as threads:
+            found = dict(zip(chosen, threads.map(one, chosen), strict=True))
+        for n, answer in found.items():
+            self.proofs[n] += 1
+            self._keep(n, [answer.plan, *answer.others])
+        merged_answers = tuple(
+            replace(found[n], bound=max(found[n].bound, old.bound)) if n in found else old
+            for n, old in enumerate(answers)
+        )
+        self.best = multiplier, merged_answers
+        self.bound = max(self.bound, self._at_best()[1])
+        return True
+
+    def _answer(
+        self,
+        n: int,
+        columns: Lifetimes,
+        prices: Prices,
+        known: tuple[PoolPlan, ...],
+        allowed: float,
+        deadline: float,
+        looking: Looking,
+    ) -> PoolAnswer:
+        found = self.searches[n].answer(columns, prices, known, allowed, deadline, looking)
+        assert found is not None, "pools that nothing can carry are refused before"
+        return found
 
     def _jointly(self, deadline: float) -> None:
         """Plan all pools at once over the mixes that come close to the best and the lifetimes of the best prices."""
@@ -151,9 +205,7 @@ class Master:
         known = [tuple(plans) for plans in self.plans] if looking != "round" else [()] * len(self.plans)
 
         def one(n: int) -> PoolAnswer:
-            found = self.searches[n].answer(columns, prices, known[n], allowed[n], deadline, looking)
-            assert found is not None, "pools that nothing can carry are refused before"
-            return found
+            return self._answer(n, columns, prices, known[n], allowed[n], deadline, looking)
 
         largest_first = sorted(range(len(self.searches)), key=lambda n: -allowed[n])
         with ThreadPoolExecutor(_threads()) as threads:
@@ -163,14 +215,14 @@ class Master:
             self._keep(n, [answer.plan, answer.rounded, *answer.others])
             if all(np.abs(answer.fraction.paid - known.paid).max() > 1e-6 for known in self.fractions[n]):
                 self.fractions[n].append(answer.fraction)
-        if looking == "prove" or not self.answers:
-            part = 1.0 if looking == "prove" else 0.3
+        if looking == "try" or not self.answers:
+            part = 1.0 if looking == "try" else 0.3
             self.factor = [1 + part * max(0.0, a.price / max(a.tight.objective, 1e-9) - 1) for a in answers]
         paid = float(multiplier @ self.rules.limit)
         bound = sum(answer.bound for answer in answers) - paid
         self.lp_bound = max(self.lp_bound, sum(answer.lp_bound for answer in answers) - paid)
         if bound > self.bound:
-            self.bound, self.best = bound, (multiplier, answers)
+            self.bound, self.best, self.proofs = bound, (multiplier, answers), [0] * len(answers)
         rounded = [answer.rounded for answer in answers]
         if self._over(rounded).max(initial=0) <= SLACK:
             self.rounded = min(self.rounded, sum(plan.total for plan in rounded))

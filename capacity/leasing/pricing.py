@@ -61,9 +61,9 @@ class PoolSearch:
         effort: Literal["round", "try", "prove"] = "prove",
     ) -> PoolAnswer | None:
         """The best plan under `prices` (`columns` at these prices), `known` plans among them, until it is proven within
-        `allowed` million rupiah of the optimum or `deadline` (time.monotonic) has come. With less effort: `try` looks
-        for plans and not for proofs, `round` stops after rounding the mixes of the best bounds. None when no mix can
-        carry the needs."""
+        `allowed` million rupiah of the optimum or `deadline` (time.monotonic) has come. `round` stops after rounding
+        the mixes of the best bounds, `try` looks for plans but not for proofs; `prove` expects `known` plans from it.
+        None when no mix can carry the needs."""
         work = _Work(self, columns)
         lead = work.lead()
         if lead is None:
@@ -85,7 +85,7 @@ class PoolSearch:
             work.bounds[n] = max(work.bounds[n], cut.objective)
             others.append(work.offer(cut, rounded(cut)))
             if effort != "round" and work.bounds[n] < work.price - allowed and time.monotonic() < deadline:
-                plans, proven = branch(plain, cut, work.price, allowed, deadline, effort == "prove")
+                plans, proven = branch(cut, work.price, allowed, deadline, effort == "prove")
                 work.bounds[n] = max(work.bounds[n], proven)
                 others += [work.offer(plain, x) for x in plans]
             if effort != "prove" and len(tight) >= QUICK:

@@ -42,8 +42,11 @@ class Solution:
     earlier: tuple[FloatArray, ...] = ()
 
 
-def solve(program: Program, gap: float = 0.0, seconds: float = INFINITY, relax: bool = False) -> Solution:
-    """Solve with HiGHS (https://highs.dev): simplex for an LP (or with `relax`), branch and cut otherwise.
+def solve(
+    program: Program, gap: float = 0.0, seconds: float = INFINITY, relax: bool = False, nodes: int | None = None
+) -> Solution:
+    """Solve with HiGHS (https://highs.dev): simplex for an LP (or with `relax`), branch and cut otherwise, over at most
+    `nodes` nodes (a limit that, unlike `seconds`, gives the same answer on every machine).
 
     Raises StepFailed when HiGHS fails. No start is handed over, since plans found by rounding did not speed up the
     search; callers compare with the plan they know instead.
@@ -56,6 +59,8 @@ def solve(program: Program, gap: float = 0.0, seconds: float = INFINITY, relax: 
     if integral:
         highs.setOptionValue("mip_rel_gap", gap)
         highs.setOptionValue("mip_improving_solution_save", True)
+        if nodes is not None:
+            highs.setOptionValue("mip_max_nodes", nodes)
     else:
         highs.setOptionValue("presolve", "off")  # on covering LPs presolve takes nine times what simplex does
     if np.isfinite(seconds):
