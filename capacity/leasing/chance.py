@@ -1,7 +1,7 @@
 """One pool under uncertainty: what a plan leases and, in each scenario, what it leaves short.
 
 With one SKU a pool the shortage is convex and piecewise linear in the servers held, with kinks at whole numbers: for
-given weights of the scenarios the pool's program is totally unimodular (formula (17) of docs/model/leasing.md).
+given weights of the scenarios the pool's program is totally unimodular (formula (L17) of docs/model/leasing.md).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Chance:
         return min(found, key=lambda answer: answer[0])
 
     def rows(self, m: int) -> Rows:
-        """The program of one model: lifetimes, and for each month the steps of the shortage curve (formula (17)).
+        """The program of one model: lifetimes, and for each month the steps of the shortage curve (formula (L17)).
 
         A step is a run of lots that the same scenarios still lack, so that a lot in it saves the same in each.
         """

@@ -1,7 +1,7 @@
 """The rules that couple pools, as rows over whole plans: fiscal-year ceilings and vendor shares.
 
-Row n of a plan: `use(plan)[n] <= limit[n]`, in million rupiah (docs/model/leasing.md, (11) and (12)). A multiplier for
-each row turns the rules into prices, under which every pool can be planned alone (Lagrangian relaxation).
+Row n of a plan: `use(plan)[n] <= limit[n]`, in million rupiah (docs/model/leasing.md, (L11) and (L12)). A multiplier
+for each row turns the rules into prices, under which every pool can be planned alone (Lagrangian relaxation).
 """
 
 from __future__ import annotations

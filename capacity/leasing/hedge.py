@@ -1,6 +1,6 @@
 """Leases chosen before demand is known: cost weighed against shortage over scenarios, with a chosen attitude to risk.
 
-Two stages (docs/model/leasing.md, (17)–(20)): leases first, then in each scenario every server short of what it asks
+Two stages (docs/model/leasing.md, (L17)–(L20)): leases first, then in each scenario every server short of what it asks
 for (spare ones included) costs its price for each month. With one SKU a pool the shortage is convex and piecewise
 linear in the servers held, with kinks at whole numbers, so that a pool's program stays totally unimodular for given
 weights of the scenarios. The attitude to risk is a set of such weights: the worst weights of the set count.

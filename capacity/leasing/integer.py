@@ -79,7 +79,7 @@ def relax(mix: Mix, columns: Lifetimes, tight: bool = False) -> Relaxed | None:
 
 
 def transferred(relaxed: Relaxed, mix: Mix, columns: Lifetimes) -> float:
-    """A lower bound for `mix` from the duals of another mix's relaxation, at almost no cost (formula (10)).
+    """A lower bound for `mix` from the duals of another mix's relaxation, at almost no cost (formula (L10)).
 
     Duals belong to rows (month, resource). Carried over to the rows of `mix` and scaled by the smallest ratio of a
     column's price to its dual value, they are feasible there; weak duality does the rest. `relaxed` may stem from

@@ -1,6 +1,6 @@
 """All pools and the coupling rules in one integer program: the last resort when choosing among known plans fails.
 
-Each pool takes one of a few mixes (a binary each, formula (14)); its covering rows are those of the mix. Columns that
+Each pool takes one of a few mixes (a binary each, formula (L14)); its covering rows are those of the mix. Columns that
 look too dear under the best multipliers are left out, so that the program stays small; it proves nothing by itself.
 """
 

@@ -1,7 +1,7 @@
 """Tightening of single covering rows `sum of weight[m] x lots[m] >= need` over whole lots.
 
 Both keep every whole-number plan and cut fractional ones away, so that the linear relaxation comes close to the
-whole-number optimum (docs/model/leasing.md, (8) and (9)).
+whole-number optimum (docs/model/leasing.md, (L8) and (L9)).
 """
 
 from __future__ import annotations

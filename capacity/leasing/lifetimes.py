@@ -1,7 +1,7 @@
 """Server lifetimes: from a first lease through renewals to the last return, each at its least price.
 
 Replacing single orders by whole lifetimes turns the lease cover into a pure covering problem (docs/model/leasing.md,
-(4)): a lifetime of model m over months [s, e) costs the setup plus the shortest path from s to e over orders, by
+(L4)): a lifetime of model m over months [s, e) costs the setup plus the shortest path from s to e over orders, by
 dynamic programming. A lifetime that ends at the horizon may run past it; what is committed is paid in full.
 """
 

@@ -2,7 +2,7 @@
 
 Dantzig & Wolfe (1960): a master program mixes known plans of the pools so that the coupling rows hold; its duals are
 multipliers; under the prices that they stand for each pool is planned alone, which gives new plans and, by Lagrange
-(Geoffrion 1974), a lower bound for the whole: sum of the pools' bounds - multipliers x limits (formula (13)). Whole
+(Geoffrion 1974), a lower bound for the whole: sum of the pools' bounds - multipliers x limits (formula (L13)). Whole
 plans are then chosen one a pool, from all that were met, by a small integer program; while a rule stays broken, its
 multiplier rises.
 """

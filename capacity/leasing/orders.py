@@ -1,6 +1,6 @@
 """Every order that could be placed, as arrays: offer x start month x months kept, with what it costs in each year.
 
-An order is one server for one stretch of months. Formula (1) of docs/model/leasing.md: its cost is the rent of the
+An order is one server for one stretch of months. Formula (L1) of docs/model/leasing.md: its cost is the rent of the
 months kept, plus the early return fee on the months given back, each with the tax in force in the month it is paid.
 """
 

@@ -1,7 +1,7 @@
 """The pool of one role at one site: which mixes of models could carry its needs, and the covering rows of each.
 
 A mix is a set of models that the pool may hold, with the rows that its active servers must satisfy in each month
-(docs/model/leasing.md, (5)–(7)). The spare servers of N+k are k of the largest model of the mix, so that needs stand
+(docs/model/leasing.md, (L5)–(L7)). The spare servers of N+k are k of the largest model of the mix, so that needs stand
 after the loss of any k servers; enumerating mixes by their largest model keeps that rule linear and its relaxation
 tight. A mix of one model counts whole servers: its rows form an interval matrix, totally unimodular (Veinott & Wagner
 1962; Hoffman & Kruskal 1956), so that its linear program is exact.
@@ -111,7 +111,7 @@ def _mixes(needs: Needs, book: Catalogue, rules: Rules, site: int, role: int) ->
 
 
 def _alone(model: int, book: Catalogue, need: IntArray) -> Mix:
-    """Rows in lots: formula (5)."""
+    """Rows in lots: formula (L5)."""
     lots = -(-need.max(axis=0) // book.lot[model])
     month = np.flatnonzero(lots > 0)
     return Mix(
@@ -136,7 +136,7 @@ class _Rows:
 
 
 def _rows(needs: Needs, book: Catalogue, site: int, role: int, usable: list[int]) -> _Rows:
-    """Formulas (6) and (7): load rows, and the minimum rows in servers."""
+    """Formulas (L6) and (L7): load rows, and the minimum rows in servers."""
     month: list[int] = []
     resource: list[int] = []
     weight: list[FloatArray] = []

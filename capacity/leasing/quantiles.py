@@ -3,7 +3,7 @@
 Solving every draw is needless. A dual solution of one draw's linear program is feasible in all draws, since draws
 differ in the needs alone: its value is a lower bound for each (weak duality). A plan of one draw, with single servers
 added where another draw needs more, is an upper bound for that. Draws are solved only where the bounds still differ at
-the quantiles asked for (formulas (15) and (16) of docs/model/leasing.md).
+the quantiles asked for (formulas (L15) and (L16) of docs/model/leasing.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Costs by scenario weighed: the measures of risk, and the programs that choose plans by them.
 
-Formulas (18)–(20) of docs/model/leasing.md. Every measure is the worst of a set of scenario weights; the duals of the
+Formulas (L18)–(L20) of docs/model/leasing.md. Every measure is the worst of a set of scenario weights; the duals of the
 choice among known plans are such weights.
 """
 
@@ -32,7 +32,7 @@ class Risk:
 
 
 def measured(cost: FloatArray, probability: FloatArray, risk: Risk) -> float:
-    """The measure's value of costs by scenario: formulas (18)–(20)."""
+    """The measure's value of costs by scenario: formulas (L18)–(L20)."""
     if risk.measure == "regret":
         return float(cost.max())
     return float(worst_weights(cost, probability, risk) @ cost)

@@ -1,6 +1,6 @@
 """Regions to phases by integer programming: how fast businesses are covered against how much one launch adds.
 
-Formulas (1)–(8) of docs/model/phasing.md, with x[r, k] = 1 when region r joins in phase k:
+Formulas (P1)–(P8) of docs/model/phasing.md, with x[r, k] = 1 when region r joins in phase k:
 
 - waiting: days that the average business waits after the first launch, sum of weight x start_day x / sum of weight;
 - step: the largest load that any phase adds in any hour of its launch day.

@@ -1,7 +1,7 @@
 """The phasing problem of a launch plan: what every province would add on the launch day of every phase.
 
 Expected values of the demand model: adoption since the phase's start, the median launch surge and its decay, the
-public hour profile on the clock of each time zone (formula (1) of docs/model/phasing.md).
+public hour profile on the clock of each time zone (formula (P1) of docs/model/phasing.md).
 """
 
 from __future__ import annotations

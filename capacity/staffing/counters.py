@@ -1,7 +1,7 @@
 """Counters where satgas members help visitors in person: how many stand open, and how many visitors a day fit.
 
-Formulas (11) and (12) of docs/model/staffing.md. Published: 300 visitors a day at 30–60 minutes each (August 2018) and
-100 a day at 20 minutes each (June 2020), capacity/data/oss_usage.csv, metric counter_queue_cap.
+Formulas (S11) and (S12) of docs/model/staffing.md. Published: 300 visitors a day at 30–60 minutes each (August 2018)
+and 100 a day at 20 minutes each (June 2020), capacity/data/oss_usage.csv, metric counter_queue_cap.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ def counters_needed(
 
 
 def _served(counters: int, load: float, wait: float) -> float:
-    """Formula (11): share served within the wait, in units of the mean duration."""
+    """Formula (S11): share served within the wait, in units of the mean duration."""
     return float(1 - erlang_c(counters, load) * np.exp(-(counters - load) * wait))

@@ -1,6 +1,6 @@
 """Seats of a support desk in every half hour of a week, from contacts by time zone.
 
-Formulas (1)–(5) of docs/model/staffing.md. Erlang C (Erlang 1917) assumes that nobody hangs up and is the safe side;
+Formulas (S1)–(S5) of docs/model/staffing.md. Erlang C (Erlang 1917) assumes that nobody hangs up and is the safe side;
 Erlang A (Palm 1946; Mandelbaum & Zeltyn 2007) counts those who do. Both look at each half hour in steady state, which
 holds when a contact takes much less than half an hour of queue to settle (SIPP; Green, Kolesar & Soares 2001).
 """
@@ -121,7 +121,7 @@ def desk_seats(
 
 
 def _erlang_c_level(load: FloatArray, c: IntArray, within: float) -> FloatArray:
-    """Formula (2): 1 - C(c, a) exp(-(c - a) t / s), 0 where the queue has no steady state. `within` = t / s."""
+    """Formula (S2): 1 - C(c, a) exp(-(c - a) t / s), 0 where the queue has no steady state. `within` = t / s."""
     late = erlang_c(c, load) * np.exp(-np.maximum(c - load, 0.0) * within)
     return np.asarray(np.where(load < c, 1 - late, 0.0))
 

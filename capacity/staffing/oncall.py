@@ -1,6 +1,6 @@
 """On-call roster for operations: who stands by in which week, fairly, with rest between duties.
 
-Formulas (8)–(10) of docs/model/staffing.md, solved by HiGHS: every week has its seats filled, nobody stands by twice
+Formulas (S8)–(S10) of docs/model/staffing.md, solved by HiGHS: every week has its seats filled, nobody stands by twice
 within `rest_weeks`, and the largest burden is as small as can be (a week counts more when it holds holidays).
 """
 

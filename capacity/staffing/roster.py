@@ -1,6 +1,6 @@
 """Weekly roster by integer programming: fewest people whose tours cover the seats of every half hour.
 
-Set covering over tours (Dantzig 1954; formulas (6) and (7) of docs/model/staffing.md) by HiGHS. People rotate from
+Set covering over tours (Dantzig 1954; formulas (S6) and (S7) of docs/model/staffing.md) by HiGHS. People rotate from
 tour to tour week by week in an order in which the rest between two weeks is kept, earlier shifts before later ones.
 """
 
