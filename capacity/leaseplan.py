@@ -338,6 +338,16 @@ class StaffLine(Document):
     detail_en: str
 
 
+class ShiftLine(Document):
+    """Part of a weekly roster: so many people work this shift on these days of the week (0 is Monday)."""
+
+    group: Literal["support", "operations"]
+    phase: int
+    shift: str = Field(description="by the clock of the primary site (WIB), as 08:00–16:30, break included")
+    days: tuple[int, ...]
+    people: int = Field(ge=1)
+
+
 class FirewallRule(Document):
     """Who may open a connection to a role: from `source` (a role, `rack-gateway`, `internet`, `any`) to ports."""
 
@@ -399,6 +409,7 @@ class LeasePlan(Document):
     loadtests: tuple[LoadProfile, ...]
     cost: Cost
     people: tuple[StaffLine, ...]
+    shifts: tuple[ShiftLine, ...] = ()
     assumptions: tuple[Assumption, ...]
     rack_supernet: str = Field(description="default /16 of a rack on one machine")
     draws: int = Field(default=0, ge=0, description="random draws behind the quantiles")

@@ -143,6 +143,7 @@ def assemble(all_of: Computed) -> LeasePlan:
         _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
     )
     supporting = supporting_lines(all_of, phases)
+    people, shifts = staff(all_of)
     return LeasePlan(
         version=1,
         plan=inputs.path.name,
@@ -161,7 +162,8 @@ def assemble(all_of: Computed) -> LeasePlan:
         phases=phases,
         loadtests=launch.loadtests,
         cost=cost(all_of, supporting),
-        people=staff(all_of),
+        people=people,
+        shifts=shifts,
         assumptions=assumptions(all_of),
         rack_supernet=launch.rack.supernet,
         draws=all_of.draws.count,

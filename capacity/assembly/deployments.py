@@ -11,7 +11,7 @@ from capacity.launch import Phase
 from capacity.leaseplan import Deployment, LeasedServer, Scale, ServicePlan
 from capacity.sizing.needs import usable
 from capacity.sizing.pods import service_of
-from capacity.sizing.predict import Size, endpoint_predictions, size, station_plans, wait_at
+from capacity.sizing.predict import Size, endpoint_predictions, size, station_plans, station_waits
 from capacity.sizing.roles import memory_mib, role_cores
 from capacity.sizing.workload import Workload, workload
 
@@ -39,6 +39,7 @@ def deployments(all_of: Computed, servers: Sequence[LeasedServer]) -> dict[tuple
     plain = [workload(launch, all_of.endpoints, d.work.class_rates, 1.0) for d in drafts.values()]
     at = [(draft.work, one, draft.sizes) for draft, one in zip(drafts.values(), plain, strict=True)]
     stations = station_plans(launch, at, station_slos(all_of))
+    pods = {s.id for s in launch.stations if s.kind == "pods"}
     return {
         key: Deployment(
             scale=draft.scale,
@@ -51,7 +52,7 @@ def deployments(all_of: Computed, servers: Sequence[LeasedServer]) -> dict[tuple
                 launch,
                 all_of.endpoints,
                 draft.work,
-                {name: wait_at(draft.work.stations[name], size_) for name, size_ in draft.sizes.items()},
+                station_waits(draft.work, draft.sizes, pods),
                 all_of.overhead_ms,
             ),
         )

@@ -1,89 +1,135 @@
-"""People infrastructure: support desk, operations, developers, counters."""
+"""People infrastructure: support desk, operations, developers, counters, with the weekly rosters.
+
+The desk is sized for the busiest week of a phase at PEOPLE_QUANTILE of the draws: every weekday as busy as the busiest
+day, weekends by the profile. Each zone calls by its own clock.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 from capacity.assembly.computed import Computed, phase_months
-from capacity.leaseplan import StaffLine
-from capacity.queueing import erlang_c
+from capacity.demand.calendar import ZONES
+from capacity.launch import Phase
+from capacity.leaseplan import ShiftLine, StaffLine
+from capacity.sizing.workload import Floats
+from capacity.staffing import (
+    Contacts,
+    Roster,
+    Target,
+    WorkRules,
+    at_the_desk,
+    counters_needed,
+    desk_seats,
+    weekly_roster,
+)
 
 PEOPLE_QUANTILE = 0.8
+WEEKDAYS = 5
 HOURS_A_WEEK = 168
+ON_CALL_TURN = 3
+"""A person is on call one week in so many."""
+Group = Literal["support", "operations", "developers", "counters"]
 
 
-def staff(all_of: Computed) -> tuple[StaffLine, ...]:
-    """Heads and seats by group and phase."""
-    launch = all_of.launch
-    people, support = launch.people, launch.people.support
-    profile = launch.demand.profiles["public"].weekday
-    out = []
-    for phase in launch.phases:
-        months = list(phase_months(launch, phase))
-        contacts = all_of.found.busiest_day[:, months].max(axis=1) * all_of.draws.contacts
-        open_hours = profile[support.open_hour : support.close_hour]
-        load = contacts * max(open_hours) / sum(open_hours) * all_of.draws.handling_min / 60
-        erlangs = float(np.quantile(load, PEOPLE_QUANTILE))
-        seats = _seats(erlangs, support.answer_share, support.answer_within_s, support.handling_min.p50 * 60)
-        heads = math.ceil(
-            seats * (support.close_hour - support.open_hour) * 7 / support.weekly_hours / (1 - support.shrinkage)
+def staff(all_of: Computed) -> tuple[tuple[StaffLine, ...], tuple[ShiftLine, ...]]:
+    """Heads and seats by group and phase, and the shifts of those who work by a roster."""
+    lines: list[StaffLine] = []
+    shifts: list[ShiftLine] = []
+    for phase in all_of.launch.phases:
+        desk, erlangs = _desk(all_of, phase)
+        support = all_of.launch.people.support
+        promise = f"{support.answer_share:.0%} / {support.answer_within_s:.0f} s"
+        seats = int(desk.needed.max())
+        lines.append(
+            _line("support", phase.id, desk.heads, seats, "erlang_c", *[f"{erlangs:.1f} Erlang, {promise}"] * 2)
         )
-        text = f"{erlangs:.1f} Erlang, {support.answer_share:.0%} / {support.answer_within_s:.0f} s"
-        out.append(_line("support", phase.id, heads, seats, "erlang_c", text, text))
-        operations = people.operations
-        around = math.ceil(operations.seats * HOURS_A_WEEK / support.weekly_hours / (1 - support.shrinkage))
-        out.append(
+        shifts += _shifts("support", phase.id, desk)
+        operations = all_of.launch.people.operations
+        hours = operations.seats * HOURS_A_WEEK / support.weekly_hours / (1 - support.shrinkage)
+        heads = max(math.ceil(hours), ON_CALL_TURN * operations.on_call_seats)
+        lines.append(
             _line(
                 "operations",
                 phase.id,
-                around + operations.on_call_seats,
+                heads,
                 operations.seats,
                 "round_the_clock",
-                f"{operations.seats} kursi 24/7 dan {operations.on_call_seats} siaga",
-                f"{operations.seats} seats 24/7 and {operations.on_call_seats} on call",
+                f"{operations.seats} kursi 24/7, {operations.on_call_seats} siaga bergilir tiap {ON_CALL_TURN} minggu",
+                f"{operations.seats} seats 24/7, {operations.on_call_seats} on call, one week in {ON_CALL_TURN}",
             )
         )
-        developers = people.developers[phase.id - 1]
-        out.append(_line("developers", phase.id, developers, developers, "stated", people.source, people.source))
-        visitors = people.counters_visitors_per_day[phase.id - 1]
-        counters = math.ceil(visitors * people.counter_minutes / 60 / (support.close_hour - support.open_hour - 1))
-        out.append(
-            _line(
-                "counters",
-                phase.id,
-                counters,
-                counters,
-                "visitors",
-                f"{visitors} pengunjung sehari, {people.counter_minutes:g} menit",
-                f"{visitors} visitors a day, {people.counter_minutes:g} minutes",
-            )
+        lines += _stated(all_of, phase)
+    return tuple(lines), tuple(shifts)
+
+
+def _desk(all_of: Computed, phase: Phase) -> tuple[Roster, float]:
+    """Roster of the support desk, and the Erlangs of its busiest half hour."""
+    launch, support = all_of.launch, all_of.launch.people.support
+    months = list(phase_months(launch, phase))
+    daily = all_of.found.busiest_day[:, months].max(axis=1) * all_of.draws.contacts * all_of.draws.handling_min
+    handling_s = support.handling_min.p50 * 60
+    contacts = float(np.quantile(daily, PEOPLE_QUANTILE)) * 60 / handling_s
+    reached = [n for n, p in enumerate(launch.phases) if p.id <= phase.id]
+    zones = all_of.place.size[:, reached].sum(axis=(0, 1))
+    arrivals = at_the_desk(
+        Contacts(
+            ZONES,
+            tuple(float(n) for n in range(len(ZONES))),
+            contacts * (zones / zones.sum())[:, None, None] * _week(all_of)[None],
+            handling_s,
+            support.patience_s,
         )
-    return tuple(out)
+    ).sum(axis=0)
+    hours = np.arange(arrivals.shape[1]) // 2
+    arrivals = arrivals * ((hours >= support.open_hour) & (hours < support.close_hour))
+    seats = desk_seats(arrivals, handling_s, Target(support.answer_share, support.answer_within_s))
+    rules = WorkRules(paid_h=support.weekly_hours / WEEKDAYS)
+    roster = weekly_roster(seats.seats, rules, support.shrinkage)
+    return roster, float(arrivals.max()) / 1800 * handling_s
 
 
-def _seats(erlangs: float, share: float, within_s: float, handling_s: float) -> int:
-    """Fewest agents that answer `share` of the contacts within `within_s` (Erlang C)."""
-    seats = max(1, math.ceil(erlangs))
-    while True:
-        if erlangs < seats:
-            late = float(erlang_c(seats, erlangs)) * math.exp(-(seats - erlangs) * within_s / handling_s)
-            if 1 - late >= share:
-                return seats
-        seats += 1
+def _week(all_of: Computed) -> Floats:
+    """(7, 48) share of a busy day's contacts that start in each half hour of each day."""
+    public = all_of.launch.demand.profiles["public"]
+    days = [public.weekday] * 4 + [public.friday or public.weekday] + [public.weekday] * 2
+    totals = [1.0] * 5 + [public.saturday_share, public.sunday_share]
+    rows = [np.repeat(np.array(d) / sum(d) * total / 2, 2) for d, total in zip(days, totals, strict=True)]
+    return np.array(rows)
 
 
-def _line(
-    group: Literal["support", "operations", "developers", "counters"],
-    phase: int,
-    heads: int,
-    seats: int,
-    rule: str,
-    detail_id: str,
-    detail_en: str,
-) -> StaffLine:
+def _stated(all_of: Computed, phase: Phase) -> Iterator[StaffLine]:
+    people, support = all_of.launch.people, all_of.launch.people.support
+    developers = people.developers[phase.id - 1]
+    yield _line("developers", phase.id, developers, developers, "stated", people.source, people.source)
+    visitors = people.counters_visitors_per_day[phase.id - 1]
+    open_hours = support.close_hour - support.open_hour - 1
+    counters = counters_needed(visitors, people.counter_minutes, open_hours).counters
+    yield _line(
+        "counters",
+        phase.id,
+        math.ceil(counters / (1 - support.shrinkage)),
+        counters,
+        "visitors",
+        f"{visitors} pengunjung sehari, {people.counter_minutes:g} menit",
+        f"{visitors} visitors a day, {people.counter_minutes:g} minutes",
+    )
+
+
+def _shifts(group: Literal["support", "operations"], phase: int, roster: Roster) -> list[ShiftLine]:
+    counted = Counter((tour.shift.name, tour.days) for tour in roster.tours)
+    return [
+        ShiftLine(group=group, phase=phase, shift=name, days=days, people=count)
+        for (name, days), count in sorted(counted.items())
+    ]
+
+
+def _line(group: Group, phase: int, heads: int, seats: int, rule: str, detail_id: str, detail_en: str) -> StaffLine:
     return StaffLine(
         group=group, phase=phase, heads=heads, peak_seats=seats, rule=rule, detail_id=detail_id, detail_en=detail_en
     )

@@ -67,11 +67,12 @@ def peaks(place: World, draws: Draws, costs: JourneyCosts, volume: Floats) -> Pe
     months_found = [_candidates(place, m) for m in range(months)]
     out = Peaks(
         costs,
-        load=np.empty((len(costs.stations), draws.count, months)),
-        total=np.empty((draws.count, months)),
-        rates=np.zeros((classes, draws.count, months)),
-        hour=np.zeros((draws.count, months), dtype=np.int64),
-        busiest_day=np.empty((draws.count, months)),
+        # months before draws in memory, so that a block of draws is written in one piece
+        load=np.empty((len(costs.stations), months, draws.count)).swapaxes(1, 2),
+        total=np.empty((months, draws.count)).T,
+        rates=np.zeros((classes, months, draws.count)).swapaxes(1, 2),
+        hour=np.zeros((months, draws.count), dtype=np.int64).T,
+        busiest_day=np.empty((months, draws.count)).T,
         volume=volume,
     )
     part = reached(place)

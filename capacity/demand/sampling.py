@@ -96,6 +96,6 @@ def strata(z: Floats) -> Floats:
     """(rank - 1/2) / n along the first axis; shape of z."""
     n = len(z)
     ranks = np.empty(z.shape, dtype=np.int64)
-    order = np.argsort(z, axis=0, kind="stable")
+    order = np.argsort(z, axis=0)
     np.put_along_axis(ranks, order, np.arange(n).reshape(-1, *(1,) * (z.ndim - 1)), axis=0)
     return np.asarray((ranks + 0.5) / n)

@@ -1,12 +1,13 @@
 """Predicted response times of stations and endpoints at a workload and a size.
 
 Pods sit behind a random split, so each is a queue of its own with 1/n of the station's rate; servers of a role share
-one queue. An endpoint's time is the sum over the stations it visits, its inner calls and its upstream latency (S2).
+one queue. A pod with a quota below one core runs at full speed until the period's quota is used, then stops. An
+endpoint's time is the sum over the stations it visits, its inner calls and its upstream latency (S2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +22,18 @@ from capacity.queueing import (
     max_rate,
     network_response_moments,
     network_response_quantile,
+    quota_response_quantile,
+    quota_wait,
 )
 from capacity.queueing.ggc import Wait
+from capacity.queueing.quota import PERIOD_S
 from capacity.sizing.workload import Floats, StationLoad, Workload, call_scv, demand_s
 
 UNBOUNDED_MS = 1e7
 """Shown for a station without a steady state, since a document holds no infinity."""
 CAPACITY_LIMIT = 0.98
+LONG_SHARE = 0.25
+"""Of a period's quota: calls above it are solved by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,41 @@ def wait_at(load: StationLoad, at: Size) -> Wait:
     return ggc_wait(load.rate / at.queues, load.mean_s, at.servers, 1.0, load.scv)
 
 
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Pods whose CPU quota is below one core: the load and size of such a station. Waits then depend on the call."""
+
+    load: StationLoad
+    size: Size
+
+    def legs(self, service_s: Floats, scv: float, visits: float) -> list[Leg]:
+        """Waiting at full speed, stops for want of quota, and the call's own service.
+
+        A call that uses a good part of one period's quota is stopped more often than a short one: it is solved by
+        itself, all others share the wait of the mix.
+        """
+        rate, quota = self.load.rate / self.size.queues, self.size.servers
+        long = bool(np.max(service_s / quota) > LONG_SHARE * PERIOD_S)
+        own, spread = (service_s, scv) if long else (None, None)
+        wait = quota_wait(rate, self.load.mean_s, quota, self.load.scv, own_service=own, own_cs2=spread)
+        return wait.legs(service_s, scv, visits)
+
+
+def station_waits(work: Workload, sizes: Mapping[str, Size], pods: Container[str]) -> dict[str, Wait | Throttled]:
+    """How calls wait at every station of a workload."""
+    return {
+        name: Throttled(work.stations[name], at)
+        if name in pods and bool(np.all(at.servers < 1))
+        else wait_at(work.stations[name], at)
+        for name, at in sizes.items()
+    }
+
+
 def legs(
     endpoint: EndpointPlan,
     endpoints: Mapping[str, EndpointPlan],
     stations: Mapping[str, Station],
-    waits: Mapping[str, Wait],
+    waits: Mapping[str, Wait | Throttled],
     factor: Floats,
     visits: float = 1.0,
     depth: int = 0,
@@ -66,12 +102,14 @@ def legs(
     """Every station visit of one call, inner calls and upstreams included."""
     out: list[Leg] = []
     for name in endpoint.demand_ms:
-        station = stations[name]
-        out.append(Leg(waits[name], demand_s(endpoint, station, factor), call_scv(endpoint, station), visits))
+        station, wait = stations[name], waits[name]
+        service, scv = demand_s(endpoint, station, factor), call_scv(endpoint, station)
+        out += wait.legs(service, scv, visits) if isinstance(wait, Throttled) else [Leg(wait, service, scv, visits)]
     for called, count in endpoint.calls.items():
         if called in stations:
-            upstream = stations[called]
-            out.append(Leg(waits[called], upstream.latency_ms / 1e3, upstream.service_scv, visits * count))
+            upstream, wait = stations[called], waits[called]
+            if isinstance(wait, Wait):
+                out.append(Leg(wait, upstream.latency_ms / 1e3, upstream.service_scv, visits * count))
         elif depth < 4:
             out += legs(endpoints[called], endpoints, stations, waits, factor, visits * count, depth + 1)
     return out
@@ -102,6 +140,11 @@ def station_plans(
     each = (rate / queues, mean, servers, 1.0, scv)
     means = ggc_response_mean(*each)
     p95, p99 = ggc_response_quantile(np.array([0.95, 0.99]).reshape(2, 1, 1), *each)
+    slow = (servers < 1) & np.array([s.kind == "pods" for s in stations])
+    if slow.any():
+        one = (each[0][slow], mean[slow], servers[slow], scv[slow])
+        means[slow] = mean[slow] + quota_wait(*one).mean
+        p95[slow], p99[slow] = (quota_response_quantile(q, *one) for q in (0.95, 0.99))
     slo = ((0.95, limits[:, 0]), (0.99, limits[:, 1]))
     most = queues * max_rate(servers, mean, slo, 1.0, scv, CAPACITY_LIMIT)
     return [
@@ -132,7 +175,7 @@ def endpoint_predictions(
     launch: Launch,
     endpoints: Sequence[EndpointPlan],
     work: Workload,
-    waits: Mapping[str, Wait],
+    waits: Mapping[str, Wait | Throttled],
     overhead_ms: Mapping[str, float],
 ) -> tuple[EndpointPrediction, ...]:
     """Every endpoint's predicted response time at workload 0."""

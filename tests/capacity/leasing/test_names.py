@@ -23,7 +23,7 @@ def _needs(counts: list[int]) -> Needs:
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=12), st.integers(0, 11), st.integers(1, 3))
 @settings(max_examples=60)
 def test_growing_needs_add_names_and_change_none(steps: list[int], place: int, more: int) -> None:
-    """With needs that never fall, month t holds exactly the names 1..n(t); more need adds names and keeps the others."""
+    """With needs that never fall, month t holds exactly the names 1..n(t); more need adds names, keeps the others."""
     counts = np.cumsum([1, *steps])
     plan = cover(_needs(counts.tolist()), OFFERS)
     for t in range(len(counts)):

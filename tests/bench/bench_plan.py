@@ -1,0 +1,138 @@
+"""The national plan: CPU and memory from inputs to lease plan, and how both grow with draws and regions.
+
+Each case runs in a process of its own, so that CPU seconds and peak memory are its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+from capacity.demand.model import draw_inputs, registrations, world
+from capacity.demand.peaks import peaks
+from capacity.documents import REPOSITORY
+from capacity.inputs import Inputs, load_inputs
+from capacity.planner import make_plan
+from capacity.sizing.workload import journey_costs
+
+PLAN = REPOSITORY / "capacity" / "plans" / "national.yaml"
+DRAWS = 10_000
+REGIONS = 514
+"""Regencies and cities of 2018."""
+SECONDS_BAR = 5.0
+MEMORY_BAR_MIB = 1024.0
+GROWTH_BAR = 1.1
+"""Over linear growth: what a tenfold input may cost beyond ten times."""
+
+
+def split(inputs: Inputs, regions: int) -> Inputs:
+    """Every province cut into as many equal regions as it has regencies, `regions` in all: the kabupaten level."""
+    total = sum(p.regencies_and_cities for p in inputs.provinces)
+    rows, parts = [], {}
+    for province in inputs.provinces:
+        count = max(1, round(province.regencies_and_cities * regions / total))
+        parts[province.code] = [f"{province.code}.{n}" for n in range(count)]
+        rows += [
+            province.model_copy(update={"code": code, "businesses": max(1, province.businesses // count)})
+            for code in parts[province.code]
+        ]
+    phases = tuple(
+        p.model_copy(update={"provinces": tuple(code for c in p.provinces for code in parts[c])})
+        for p in inputs.launch.phases
+    )
+    return dataclasses.replace(
+        inputs, provinces=tuple(rows), launch=inputs.launch.model_copy(update={"phases": phases})
+    )
+
+
+def case(name: str, draws: int, regions: int) -> dict[str, float]:
+    """CPU seconds and peak MiB of one case, in this process. `plan`: the whole; `demand`: draws and search alone."""
+    inputs = load_inputs(PLAN)
+    if regions:
+        inputs = split(inputs, regions)
+    world(inputs)  # calendar and packages are loaded once for any size
+    start = time.process_time()
+    if name == "plan":
+        make_plan(inputs, draws)
+    else:
+        place = world(inputs)
+        drawn = draw_inputs(place, draws, inputs.launch.seed)
+        costs = journey_costs(inputs.launch, inputs.launch.endpoints)
+        peaks(place, drawn, costs, registrations(place, drawn))
+    spent = time.process_time() - start
+    return {"cpu_s": spent, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def measured(name: str, draws: int, regions: int = 0) -> dict[str, float]:
+    """The same in a process of its own."""
+    code = (
+        f"import json; from tests.bench.bench_plan import case; print(json.dumps(case({name!r}, {draws}, {regions})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    out: dict[str, float] = json.loads(done.stdout)
+    return out
+
+
+def growth(values: dict[int, float]) -> str:
+    """`1: 0.2 s, 10: 1.9 s` as a curve in one line."""
+    return ", ".join(f"{n:,}: {s:.2f} s" for n, s in values.items())
+
+
+def rows() -> list[dict[str, Any]]:
+    """The bars of the national plan and of its growth."""
+    whole = measured("plan", DRAWS)
+    by_draws = {n: measured("demand", n)["cpu_s"] for n in (1_000, 3_000, 10_000, 30_000, 100_000)}
+    by_regions = {n: measured("demand", DRAWS, n)["cpu_s"] for n in (34, REGIONS)}
+    plan_regions = measured("plan", DRAWS, REGIONS)
+    draws_ratio = by_draws[100_000] / by_draws[10_000]
+    regions_ratio = by_regions[REGIONS] / by_regions[34]
+    what = f"national plan, {DRAWS:,} draws x 36 months, all classes and provinces, to a lease plan"
+    return [
+        _row(what, whole["cpu_s"], "CPU s", f"<= {SECONDS_BAR:g} s", whole["cpu_s"] <= SECONDS_BAR),
+        _row(f"{what}: peak memory", whole["mib"], "MiB", f"<= {MEMORY_BAR_MIB:g} MiB", whole["mib"] <= MEMORY_BAR_MIB),
+        _row(
+            f"demand, draws x 10 (CPU by draws: {growth(by_draws)})",
+            draws_ratio,
+            "times",
+            f"<= {10 * GROWTH_BAR:g} times",
+            draws_ratio <= 10 * GROWTH_BAR,
+        ),
+        _row(
+            f"demand, regions x {REGIONS / 34:.0f} (CPU by regions: {growth(by_regions)})",
+            regions_ratio,
+            "times",
+            f"<= {REGIONS / 34 * GROWTH_BAR:.1f} times",
+            regions_ratio <= REGIONS / 34 * GROWTH_BAR,
+        ),
+        _row(
+            f"the same plan with {REGIONS} regions",
+            plan_regions["cpu_s"],
+            "CPU s",
+            f"<= {SECONDS_BAR * REGIONS / 34:.0f} s (linear)",
+            plan_regions["cpu_s"] <= SECONDS_BAR * REGIONS / 34,
+        ),
+    ]
+
+
+def _row(name: str, ours: float, unit: str, bar: str, holds: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "ours": round(ours, 3),
+        "unit": unit,
+        "peer": "",
+        "peer_value": None,
+        "ratio": None,
+        "bar": bar,
+        "holds": bool(holds),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(rows(), indent=2))
