@@ -55,3 +55,12 @@ def record_many(histogram: HdrHistogram, values_us: NDArray[np.int64]) -> None:
     histogram.total_count += len(values)
     histogram.min_value = min(histogram.min_value, int(values.min()))
     histogram.max_value = max(histogram.max_value, int(values.max()))
+
+
+def count_above(histogram: HdrHistogram, bound_ms: float) -> int:
+    """Samples above a bound; those in the bound's own bucket count as below it."""
+    counts = np.ctypeslib.as_array(histogram.counts)
+    bound_us = min(max(int(bound_ms * 1e3), LOWEST_US), HIGHEST_US)
+    bucket = max(0, bound_us.bit_length() - (histogram.sub_bucket_half_count_magnitude + 1))
+    index = (bucket << histogram.sub_bucket_half_count_magnitude) + (bound_us >> bucket)
+    return int(counts[index + 1 :].sum())

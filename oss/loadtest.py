@@ -8,6 +8,8 @@ stations is read on servers and kubelets meanwhile, for `oss validate`.
   oss loadtest rehearsal --phase 2
   oss loadtest launch-hour --host https://oss.example.go.id --scale 0.05
   oss loadtest rehearsal --trace arrivals.csv        recorded arrivals in place of the profile's
+  oss loadtest search                                the highest rate that keeps the rules, by bisection
+  oss loadtest show evidence/RUN.json                tables, page and JUnit XML of a run that was
 
 With --host the test accounts' password and the key of callbacks come from OSS_TEST_PASSWORD and OSS_CALLBACK_KEY, or
 from OSS_SECRET, of which both are derived. They are never written anywhere.
@@ -25,20 +27,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from capacity.documents import REPOSITORY, shown
-from capacity.evidence import Evidence, StageResult
-from capacity.faults import Exit
-from capacity.leaseplan import load_lease_plan, lock_path
+from capacity.documents import REPOSITORY, sha256, shown
+from capacity.evidence import Evidence
+from capacity.faults import BadInput, Exit, Fault
+from capacity.leaseplan import Deployment, LeasePlan, Scale, load_lease_plan, lock_path
 from capacity.progress import Progress
 from loadtests import running
 from loadtests.arrivals import read_trace
 from loadtests.client import target as usable_target
-from loadtests.histogram import merged, percentile_ms
 from loadtests.journeys import check
 from loadtests.profiles import LoadTest, load_test, with_trace
 from loadtests.stations import servers_of
-from oss.console import out, progress, table
-from oss.target import address_target, environment_target
+from oss import runs, searching
+from oss.console import progress
+from oss.target import Target, address_target, environment_target
 
 PLAN = REPOSITORY / "capacity/plans/national.yaml"
 EVIDENCE = REPOSITORY / "evidence"
@@ -47,7 +49,8 @@ LOGS = REPOSITORY / "build" / "loadtest"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `oss loadtest`."""
-    parser.add_argument("profile", metavar="PROFILE", help="a load profile of the plan")
+    parser.add_argument("profile", metavar="PROFILE", help="a load profile of the plan; or `search`, `show`")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of `show`: the evidence")
     where = parser.add_argument_group("where")
     where.add_argument("--env", metavar="ENV", default="local", help="environment to test (default local)")
     where.add_argument("--host", metavar="URL", help="test this address instead of an environment")
@@ -70,17 +73,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--metrics-port", type=int, default=0, metavar="PORT", help="Prometheus metrics on loopback")
     how.add_argument("--evidence-folder", type=Path, default=EVIDENCE, help="where evidence is written")
     how.add_argument("--json", action="store_true", help="print path and verdict as JSON instead of a table")
+    searching.arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the load test, show what came of it, and give its exit code."""
+    if args.profile == "show":
+        return _show(args)
+    if args.profile == "search":
+        return _search(args)
     with progress(f"load test {args.profile}") as line:
         outcome = offer(args, line)
     if args.json:
         told = {"evidence": str(outcome.path), "verdict": outcome.evidence.verdict, "reasons": outcome.evidence.reasons}
         print(json.dumps(told, indent=2))
     else:
-        show(outcome.evidence, outcome.path)
+        runs.show(outcome.evidence, outcome.path)
     if outcome.error is not None:
         print(f"oss loadtest: {outcome.error}", file=sys.stderr)
     return outcome.exit_code
@@ -101,6 +109,44 @@ def measure(environment: str, profile: str, phase: int, progress: Progress) -> P
     return outcome.path
 
 
+def _show(args: argparse.Namespace) -> int:
+    if args.file is None:
+        raise BadInput([Fault("FILE", "", "", "no evidence file was given", "Give evidence/RUN.json.")])
+    evidence = runs.read(args.file)
+    runs.write_pages(evidence, args.file, _plan_of(evidence, args.plan))
+    runs.show(evidence, args.file)
+    return Exit.GO if evidence.verdict == "passed" else Exit.NO_GO
+
+
+def _plan_of(evidence: Evidence, plan: Path) -> LeasePlan | None:
+    """The lease plan when it is the one that gave the run its rates; predictions of another would mislead."""
+    lock = lock_path(plan)
+    if not lock.exists() or sha256(lock) != evidence.plan_hash:
+        return None
+    return load_lease_plan(lock, verify=False)
+
+
+def _search(args: argparse.Namespace) -> int:
+    lock = lock_path(args.plan)
+    plan = load_lease_plan(lock)
+    scale: Scale = "rack" if args.scale == "rack" else "national"
+    name = f"{dt.datetime.now(dt.UTC).strftime('%Y%m%dT%H%M%SZ')}-search-phase{args.phase}"
+    with progress("search") as line:
+        target = _target(args, plan.deployment(args.phase, scale), line)
+        found = searching.find(args, plan, sha256(lock), target, name, LOGS, line)
+    return searching.show(found, LOGS / name)
+
+
+def _target(args: argparse.Namespace, deployment: Deployment, progress: Progress) -> Target:
+    """Where to go. Raises BadInput when the address or the certificate cannot be used."""
+    if args.host:
+        target = address_target(args.host, args.ca, args.station)
+    else:
+        target = environment_target(args.env, deployment, progress)
+    usable_target(target.host, args.ca or target.ca_file)
+    return target
+
+
 def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
     """Read the plan, find the target, run the generator. Raises BadInput before anything is offered."""
     lock = lock_path(args.plan)
@@ -109,12 +155,7 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
     if args.trace:
         test = with_trace(test, read_trace(args.trace, [load.id for load in test.classes]))
     deployment = load_lease_plan(lock).deployment(args.phase, test.scale)
-    if args.host:
-        target = address_target(args.host, args.ca, args.station)
-    else:
-        target = environment_target(args.env, deployment, progress)
-    ca_file = args.ca or target.ca_file
-    usable_target(target.host, ca_file)
+    target = _target(args, deployment, progress)
     name = run_name(test)
     request = running.Request(
         test=test,
@@ -128,7 +169,7 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
         log_file=LOGS / f"{name}.log",
         password=target.password,
         callback_key=target.callback_key,
-        ca_file=ca_file,
+        ca_file=args.ca or target.ca_file,
         classes=tuple(args.classes),
         seed=args.seed,
         workers=args.workers,
@@ -139,7 +180,10 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
     )
     progress.note(f"{test.description}: {test.duration_s:.0f} s, up to {test.peak_rate_per_s:.3g} journeys/s")
     progress.update("starting the generator")
-    return running.run(request, target.sources, servers_of(deployment), Live(test, progress))
+    outcome = running.run(request, target.sources, servers_of(deployment), Live(test, progress))
+    page = runs.write_pages(outcome.evidence, outcome.path, _plan_of(outcome.evidence, args.plan))
+    progress.note(f"page: {shown(page)}")
+    return outcome
 
 
 def run_name(test: LoadTest) -> str:
@@ -182,77 +226,3 @@ class Live:
                 return stage.label
             elapsed -= stage.duration_s
         return "draining"
-
-
-def show(evidence: Evidence, path: Path) -> None:
-    """Print stages, endpoints, stations, rules and the verdict."""
-    measured = [stage for stage in evidence.stages if not stage.warmup] or list(evidence.stages)
-    table(
-        "Stages: offered and achieved",
-        ("stage", "s", "journeys/s", "achieved", "calls/s", "achieved", "unsent", "p95 ms", "errors"),
-        [_stage_row(stage) for stage in evidence.stages],
-        right=range(1, 9),
-    )
-    table(
-        "Endpoints, all measured stages",
-        ("endpoint", "calls", "errors", "p50 ms", "p95 ms", "p99 ms", "max ms"),
-        _endpoint_rows(measured),
-        right=range(1, 7),
-    )
-    stations = [
-        (
-            s.label,
-            r.station,
-            f"{r.cpu_seconds:.2f}",
-            f"{r.servers:g}",
-            f"{r.utilisation:.1%}",
-            f"{r.throttled_share:.1%}",
-        )
-        for s in measured
-        for r in s.stations
-    ]
-    if stations:
-        columns = ("stage", "station", "CPU s", "CPUs", "used", "throttled")
-        table("Stations, measured", columns, stations, right=range(2, 6))
-    rows = [
-        (t.rule, "-" if t.value is None else f"{t.value:.4g} {t.unit}", "held" if t.passed else "BROKEN")
-        for t in evidence.thresholds
-    ]
-    table("Rules", ("rule", "measured", ""), rows, right=(1,))
-    if health := evidence.generator:
-        out.print(
-            f"generator: {health.workers} process{'es' if health.workers > 1 else ''}, lateness p99 "
-            f"{health.lateness_p99_ms:.1f} ms (bound {health.lateness_bound_ms:g}), {health.cpu_seconds:.1f} s of CPU",
-            markup=False,
-        )
-    out.print(f"{evidence.verdict.upper()}", style="bold", markup=False)
-    for reason in evidence.reasons:
-        out.print(f"  {reason}", markup=False, soft_wrap=True)
-    out.print(f"evidence: {shown(path)}", markup=False, soft_wrap=True)
-
-
-def _stage_row(stage: StageResult) -> tuple[object, ...]:
-    latency = merged(r.histogram for r in stage.endpoints if r.count)
-    label = f"{stage.label} (warm-up)" if stage.warmup else stage.label
-    return (
-        label,
-        f"{stage.duration_s:.0f}",
-        f"{stage.offered_journeys_per_s:.2f}",
-        f"{stage.achieved_journeys_per_s:.2f}",
-        f"{stage.offered_calls_per_s:.2f}",
-        f"{stage.achieved_calls_per_s:.2f}",
-        stage.unsent or "-",
-        f"{percentile_ms(latency, 95):.0f}",
-        sum(r.errors for r in stage.endpoints) or "-",
-    )
-
-
-def _endpoint_rows(stages: list[StageResult]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for name in sorted({r.endpoint for s in stages for r in s.endpoints}):
-        results = [r for s in stages for r in s.endpoints if r.endpoint == name and r.count]
-        latency = merged(r.histogram for r in results)
-        errors = sum(r.errors for r in results)
-        times = (f"{percentile_ms(latency, p):.0f}" for p in (50, 95, 99, 100))
-        rows.append((name, sum(r.count for r in results), errors or "-", *times))
-    return rows
