@@ -149,7 +149,7 @@ def main() -> None:
 def _differs(entry: dict[str, Any]) -> bool:
     try:
         with open(entry["path"], "rb") as handle:
-            return handle.read() != entry["content"].encode()
+            return bool(handle.read() != entry["content"].encode())
     except FileNotFoundError:
         return True
 
