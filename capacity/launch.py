@@ -366,7 +366,6 @@ class Rack(Document):
     max_servers: int = Field(ge=4)
     edge_cores: Positive
     database_cores: Positive
-    registry_latency_ms: NonNegative
 
 
 class Scenario(Document):

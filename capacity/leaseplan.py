@@ -142,6 +142,11 @@ class Endpoint(Document):
     calls: dict[str, float] = Field(
         default_factory=dict, description="inner endpoint or upstream station id → calls a call"
     )
+    scv: float | None = Field(
+        default=None,
+        ge=0,
+        description="squared coefficient of variation of a call's demand at pods; None: the station's",
+    )
     slo_p95_ms: float = Field(gt=0)
     slo_p99_ms: float = Field(gt=0)
 
@@ -182,6 +187,7 @@ class StationPlan(Document):
     demand_factor: float = Field(
         default=1.0, gt=0, description="CPU of what is deployed at this scale over `Endpoint.demand_ms`"
     )
+    service_scv: float = Field(default=1.0, ge=0, description="squared coefficient of variation of one call's demand")
     utilisation: float = Field(ge=0)
     mean_ms: float = Field(ge=0, description="mean residence: waiting and service")
     p95_ms: float = Field(ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from urllib.parse import quote
 
 import pulumi
@@ -94,7 +95,12 @@ def registry_variables(deployment: Deployment) -> dict[str, str]:
     if station is None:
         return {}
     quota = {"REGISTRY_QUOTA_PER_DAY": str(int(station.quota_per_day))} if station.quota_per_day else {}
-    return {"REGISTRY_LATENCY_MS": f"{station.demand_ms:g}", **quota} if station.demand_ms else quota
+    if not station.demand_ms:
+        return quota
+    # A log-normal law of mean m and squared coefficient of variation v has median m / sqrt(1 + v), sigma^2 = ln(1 + v).
+    spread = math.log1p(station.service_scv)
+    median = station.demand_ms * math.exp(-spread / 2)
+    return {"REGISTRY_LATENCY_MS": f"{median:.6g}", "REGISTRY_LATENCY_SIGMA": f"{math.sqrt(spread):.6g}", **quota}
 
 
 def pool_size(deployment: Deployment, connections: int) -> int:

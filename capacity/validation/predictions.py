@@ -36,7 +36,7 @@ class Conditions:
     """What the lease plan does not say about where the test ran.
 
     `demand_ms`: (station, endpoint) → measured CPU ms a call, before the plan's. `service_scv`: station → scv of one
-    call's demand (1 unless given). `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams.
+    call's demand, before the plan's. `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams.
     `machine_cores`: cores that all stations share, None where every server is a machine of its own.
     `other_busy_cores`: cores of that machine kept busy by anything else, the load generator for one.
     """
@@ -74,6 +74,15 @@ class _Queue(Protocol):
     """A station in steady state, asked for the visit of one endpoint."""
 
     def legs(self, mean_service: float, cs2: float, visits: float) -> list[Leg]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """What one endpoint asks of a station: visits a second, mean seconds and scv of a visit's demand."""
+
+    rate: float
+    seconds: float
+    scv: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +125,10 @@ def predict_stage(
     visits = _visits(known, plans, call_rates, conditions)
     services = {s.id: s for s in deployment.services}
     machine = _machine(visits, plans, conditions)
-    queues = {
-        name: _queue(plans[name], services, _mix(visits[name], _scv(name, conditions)), conditions) for name in visits
-    }
+    queues = {name: _queue(plans[name], services, _mix(visits[name]), conditions) for name in visits}
     out = []
     for name, seen in visits.items():
-        mix = _mix(seen, _scv(name, conditions))
+        mix = _mix(seen)
         legs = [*queues[name].legs(mix.mean, mix.scv, 1.0), *(machine if plans[name].kind != "upstream" else [])]
         busy = mix.rate * mix.mean / plans[name].servers
         out.append(
@@ -156,8 +163,9 @@ def _demand_s(endpoint: Endpoint, station: StationPlan, conditions: Conditions) 
     return conditions.demand_ms.get((station.id, endpoint.id), planned) / 1e3
 
 
-def _scv(station: str, conditions: Conditions) -> float:
-    return conditions.service_scv.get(station, 1.0)
+def _scv(endpoint: Endpoint, station: StationPlan, conditions: Conditions) -> float:
+    own = endpoint.scv if station.kind == "pods" else None
+    return conditions.service_scv.get(station.id, station.service_scv if own is None else own)
 
 
 def _touched(endpoint: Endpoint, plans: Mapping[str, StationPlan]) -> dict[str, float]:
@@ -174,19 +182,21 @@ def _visits(
     plans: Mapping[str, StationPlan],
     rates: Mapping[str, float],
     conditions: Conditions,
-) -> dict[str, list[tuple[float, float]]]:
-    """Station → (visits a second, seconds) of every endpoint that visits it, in the deployment's order."""
-    out: dict[str, list[tuple[float, float]]] = {name: [] for name in plans}
+) -> dict[str, list[_Visit]]:
+    """Station → what every endpoint asks of it, in the deployment's order."""
+    out: dict[str, list[_Visit]] = {name: [] for name in plans}
     for name, rate in rates.items():
         for station, count in _touched(known[name], plans).items():
-            out[station].append((rate * count, _demand_s(known[name], plans[station], conditions)))
-    return {name: seen for name, seen in out.items() if any(r * s > 0 for r, s in seen)}
+            plan = plans[station]
+            demand, scv = _demand_s(known[name], plan, conditions), _scv(known[name], plan, conditions)
+            out[station].append(_Visit(rate * count, demand, scv))
+    return {name: seen for name, seen in out.items() if any(v.rate * v.seconds > 0 for v in seen)}
 
 
-def _mix(seen: Sequence[tuple[float, float]], scv: float) -> _Mix:
-    rate = sum(r for r, _ in seen)
-    mean = sum(r * s for r, s in seen) / rate
-    square = sum(r * s**2 * (1 + scv) for r, s in seen) / rate
+def _mix(seen: Sequence[_Visit]) -> _Mix:
+    rate = sum(v.rate for v in seen)
+    mean = sum(v.rate * v.seconds for v in seen) / rate
+    square = sum(v.rate * v.seconds**2 * (1 + v.scv) for v in seen) / rate
     return _Mix(rate, mean, max(square / mean**2 - 1, 0.0))
 
 
@@ -229,15 +239,15 @@ def _queue(plan: StationPlan, services: Mapping[str, ServicePlan], mix: _Mix, co
 
 
 def _machine(
-    visits: Mapping[str, Sequence[tuple[float, float]]], plans: Mapping[str, StationPlan], conditions: Conditions
+    visits: Mapping[str, Sequence[_Visit]], plans: Mapping[str, StationPlan], conditions: Conditions
 ) -> list[Leg]:
     """The wait for a core of the machine that everything shares; nothing where nothing is shared."""
     if conditions.machine_cores is None:
         return []
-    seen = [pair for name, pairs in visits.items() if plans[name].kind != "upstream" for pair in pairs]
+    seen = [v for name, asked in visits.items() if plans[name].kind != "upstream" for v in asked]
     if not seen:
         return []
-    mix = _mix(seen, 1.0)
+    mix = _mix(seen)
     # what else keeps the machine busy comes in pieces like these
     rate = mix.rate + conditions.other_busy_cores / mix.mean
     return [Leg(ggc_wait(rate, mix.mean, conditions.machine_cores, 1.0, mix.scv, service_shape="phase"), 0.0)]
@@ -258,7 +268,7 @@ def _path(
     for name, count in _touched(endpoint, plans).items():
         if name in queues:
             service = _demand_s(endpoint, plans[name], conditions)
-            out += queues[name].legs(service, _scv(name, conditions), visits * count)
+            out += queues[name].legs(service, _scv(endpoint, plans[name], conditions), visits * count)
             if plans[name].kind != "upstream":
                 out += [Leg(leg.wait, leg.mean_service, leg.cs2, visits * count) for leg in machine]
     for inner, count in endpoint.calls.items():
