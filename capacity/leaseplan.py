@@ -15,9 +15,12 @@ from pydantic import Field
 
 from capacity.documents import Document, load, sha256, shown
 from capacity.faults import BadInput, Fault
-
-Role = Literal["edge", "control", "worker", "database", "storage", "ops"]
-ROLES: tuple[Role, ...] = ("edge", "control", "worker", "database", "storage", "ops")
+from capacity.networkplan import ROLES as ROLES
+from capacity.networkplan import FirewallRule as FirewallRule
+from capacity.networkplan import Network as Network
+from capacity.networkplan import NetworkPlan as NetworkPlan
+from capacity.networkplan import Role as Role
+from capacity.networkplan import RoleOffset as RoleOffset
 
 Scale = Literal["national", "rack"]
 
@@ -35,23 +38,6 @@ class Sku(Document):
     nic_gbit_s: float = Field(gt=0)
     rack_units: int = Field(gt=0)
     power_w: int = Field(gt=0)
-
-
-class Network(Document):
-    """One subnet of every site. `offset` is the third octet within the site's /16: explicit, never a cursor."""
-
-    id: Literal["oob", "management", "edge", "cluster", "data"]
-    vlan: int = Field(ge=2, le=4094)
-    offset: int = Field(ge=0, le=255)
-    prefix: int = Field(ge=24, le=30)
-
-
-class RoleOffset(Document):
-    """Host numbers of a role in every subnet: base + server index (index starts at 1)."""
-
-    role: Role
-    base: int = Field(ge=2, le=250)
-    capacity: int = Field(ge=1, description="how many servers of the role the range can hold")
 
 
 class Site(Document):
@@ -352,25 +338,6 @@ class ShiftLine(Document):
     shift: str = Field(description="by the clock of the primary site (WIB), as 08:00–16:30, break included")
     days: tuple[int, ...]
     people: int = Field(ge=1)
-
-
-class FirewallRule(Document):
-    """Who may open a connection to a role: from `source` (a role, `rack-gateway`, `internet`, `any`) to ports."""
-
-    to_role: Role
-    source: str
-    protocol: Literal["tcp", "udp"]
-    ports: tuple[int, ...]
-    purpose: str
-
-
-class NetworkPlan(Document):
-    """Address plan of every site, by explicit offsets, and the firewall as data."""
-
-    domain: str
-    networks: tuple[Network, ...]
-    roles: tuple[RoleOffset, ...]
-    firewall: tuple[FirewallRule, ...]
 
 
 class Assumption(Document):
