@@ -12,11 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capacity.faults import BadInput, Fault
+from capacity.leaseplan import Scale
 from infra.outputs import FleetOutputs, FleetServer
 
 SERVICE_RANGE = ipaddress.IPv4Network("172.23.0.0/16")
 POD_RANGES = ipaddress.IPv4Network("172.24.0.0/13")  # a /16 for each of up to eight sites, a /24 for each worker
 API_PORT = 6443
+POD_LIMIT = 110
+"""Pods on one worker at most (`maxPods` of the kubelet)."""
+NODE_RESERVE: dict[Scale, dict[str, str]] = {
+    "national": {"cpu": "1", "memory": "4Gi"},
+    "rack": {"cpu": "100m", "memory": "128Mi"},
+}
+"""What a worker keeps from its pods for the operating system and the node's own programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ def clusters(outputs: FleetOutputs) -> tuple[Cluster, ...]:
 
 
 def _cluster(outputs: FleetOutputs, seat: str, sites: Sequence[str], seats: Sequence[str]) -> Cluster:
-    members = [site for site in sites if site == seat or (site not in seats and seat == seats[0])]
+    members = member_sites(seat, sites, seats)
     workers = tuple(worker for site in members for worker in outputs.with_role("worker", site))
     ranges = list(POD_RANGES.subnets(new_prefix=16))
     pod_range = ranges[sites.index(seat)] if len(members) == 1 else POD_RANGES
@@ -80,6 +88,11 @@ def _cluster(outputs: FleetOutputs, seat: str, sites: Sequence[str], seats: Sequ
         pod_cidrs={worker.name: _pod_cidr(ranges[sites.index(worker.site)], worker) for worker in workers},
         pod_range=pod_range,
     )
+
+
+def member_sites(seat: str, sites: Sequence[str], seats: Sequence[str]) -> list[str]:
+    """Sites whose workers form the cluster of `seat`: its own, and with the first seat those that have no control."""
+    return [site for site in sites if site == seat or (site not in seats and seat == seats[0])]
 
 
 def _pod_cidr(site_range: ipaddress.IPv4Network, worker: FleetServer) -> ipaddress.IPv4Network:

@@ -38,8 +38,7 @@ class PermitService(pulumi.ComponentResource):
         super().__init__("oss:services:PermitService", name, {}, opts)
         plan, part = args.plan, PARTS[args.plan.id]
         mine = pulumi.ResourceOptions(parent=self)
-        labels = {"app.kubernetes.io/name": plan.id, "app.kubernetes.io/part-of": "oss"}
-        selector = {"app.kubernetes.io/name": plan.id}
+        labels, selector = labels_of(plan), selector_of(plan)
         secret = core.Secret(
             f"{name}-secrets",
             metadata=meta.ObjectMetaArgs(name=f"{plan.id}-secrets", namespace=plan.namespace, labels=labels),
@@ -55,21 +54,7 @@ class PermitService(pulumi.ComponentResource):
         self.deployment = apps.Deployment(
             name,
             metadata=meta.ObjectMetaArgs(name=plan.id, namespace=plan.namespace, labels=labels),
-            spec=apps.DeploymentSpecArgs(
-                replicas=plan.replicas,
-                revision_history_limit=3,
-                progress_deadline_seconds=300,
-                selector=meta.LabelSelectorArgs(match_labels=selector),
-                strategy=rolling(plan),
-                template=core.PodTemplateSpecArgs(
-                    metadata=meta.ObjectMetaArgs(
-                        labels=labels,
-                        # Pods read their secrets at start: other secrets, other pods.
-                        annotations={"oss/secrets": _fingerprint(args.secrets)},
-                    ),
-                    spec=_pod(args, part.priority, secret, account, selector),
-                ),
-            ),
+            spec=deployment_spec(args, secret.metadata.name, account.metadata.name),
             opts=mine,
         )
         self.service = core.Service(
@@ -99,6 +84,38 @@ class PermitService(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def selector_of(plan: ServicePlan) -> dict[str, str]:
+    """What tells the part's pods from others."""
+    return {"app.kubernetes.io/name": plan.id}
+
+
+def labels_of(plan: ServicePlan) -> dict[str, str]:
+    """Labels of everything that belongs to the part."""
+    return {**selector_of(plan), "app.kubernetes.io/part-of": "oss"}
+
+
+def deployment_spec(
+    args: ServiceArgs, secret: pulumi.Input[str], account: pulumi.Input[str]
+) -> apps.DeploymentSpecArgs:
+    """The part's replicas. Declares nothing, so that whoever asks where pods would go asks about these very pods."""
+    plan = args.plan
+    return apps.DeploymentSpecArgs(
+        replicas=plan.replicas,
+        revision_history_limit=3,
+        progress_deadline_seconds=300,
+        selector=meta.LabelSelectorArgs(match_labels=selector_of(plan)),
+        strategy=rolling(plan),
+        template=core.PodTemplateSpecArgs(
+            metadata=meta.ObjectMetaArgs(
+                labels=labels_of(plan),
+                # Pods read their secrets at start: other secrets, other pods.
+                annotations={"oss/secrets": _fingerprint(args.secrets)},
+            ),
+            spec=_pod(args, secret, account),
+        ),
+    )
+
+
 def rolling(plan: ServicePlan) -> apps.DeploymentStrategyArgs:
     """Roll within the plan's size where its budget lets a replica go; else with one replica more than it."""
     spare = plan.replicas - plan.min_available
@@ -106,9 +123,7 @@ def rolling(plan: ServicePlan) -> apps.DeploymentStrategyArgs:
     return apps.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=update)
 
 
-def _pod(
-    args: ServiceArgs, priority: str, secret: core.Secret, account: core.ServiceAccount, selector: dict[str, str]
-) -> core.PodSpecArgs:
+def _pod(args: ServiceArgs, secret: pulumi.Input[str], account: pulumi.Input[str]) -> core.PodSpecArgs:
     plan = args.plan
     size = {"cpu": f"{plan.cpu_millicores}m", "memory": f"{plan.memory_mib}Mi"}
     variables = {
@@ -140,10 +155,10 @@ def _pod(
         ],
     )
     return core.PodSpecArgs(
-        service_account_name=account.metadata.name,
+        service_account_name=account,
         automount_service_account_token=False,
         enable_service_links=False,
-        priority_class_name=priority,
+        priority_class_name=PARTS[plan.id].priority,
         termination_grace_period_seconds=30,
         security_context=core.PodSecurityContextArgs(
             run_as_non_root=True,
@@ -160,7 +175,7 @@ def _pod(
                 when_unsatisfiable="DoNotSchedule",
                 # A node that is down must not keep its replicas' successors from the nodes that are up.
                 node_taints_policy="Honor",
-                label_selector=meta.LabelSelectorArgs(match_labels=selector),
+                label_selector=meta.LabelSelectorArgs(match_labels=selector_of(plan)),
                 match_label_keys=["pod-template-hash"],
             )
         ],
@@ -168,7 +183,7 @@ def _pod(
         volumes=[
             core.VolumeArgs(
                 name="secrets",
-                secret=core.SecretVolumeSourceArgs(secret_name=secret.metadata.name, default_mode=0o440),
+                secret=core.SecretVolumeSourceArgs(secret_name=secret, default_mode=0o440),
             ),
             core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="64Mi")),
         ],

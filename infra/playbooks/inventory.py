@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from capacity.faults import BadInput
 from capacity.leaseplan import LeasePlan, Role
-from infra.cluster import SERVICE_RANGE, Cluster, clusters
+from infra.cluster import NODE_RESERVE, SERVICE_RANGE, Cluster, clusters
 from infra.components.topology import DATABASE_NAME, DATABASE_USER, PARTS
 from infra.outputs import FleetOutputs, FleetServer
 from infra.playbooks.firewall import blocked_administration, host_rules, rack_gateway
@@ -175,7 +175,7 @@ def _control(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, progr
 def _worker(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, programs: Programs) -> dict[str, Any]:
     labels = {"topology.kubernetes.io/region": server.site, "topology.kubernetes.io/zone": server.rack}
     pause = {"kubernetes_pause_image": programs.pause_image} if programs.pause_image else {}
-    reserved = {} if outputs.scale == "rack" else {"kubernetes_reserved": {"cpu": "1", "memory": "4Gi"}}
+    reserved = {"kubernetes_reserved": NODE_RESERVE[outputs.scale]}
     return (
         _kubernetes(server, outputs, cluster, programs)
         | pause
