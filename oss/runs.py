@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capacity.documents import load, shown, write_text
+from capacity.documents import load, shown
 from capacity.evidence import Evidence, StageResult, StationResult
-from capacity.faults import BadInput, StepFailed
+from capacity.faults import BadInput
 from capacity.leaseplan import LeasePlan
-from capacity.validation import compare
-from loadtests.page import Compared, endpoint_lines, junit, measured_stages, render, stage_p95_ms
+from capacity.validation.compare import Comparison, compare, conditions
+from capacity.validation.recalibrate import fit_stations
+from loadtests.keeping import keep_pages
+from loadtests.page import Compared, endpoint_lines, measured_stages, stage_p95_ms
 from oss.console import out, table
 
 
@@ -17,15 +19,7 @@ def write_pages(evidence: Evidence, path: Path, plan: LeasePlan | None) -> Path:
     """Write `<run>.html` and `<run>.junit.xml` beside the evidence; returns the page. Raises StepFailed."""
     timeline = path.with_suffix(".timeline.csv")
     text = timeline.read_text(encoding="utf-8") if timeline.exists() else ""
-    page = path.with_suffix(".html")
-    try:
-        write_text(page, render(evidence, text, compared(evidence, plan) if plan else ()))
-        write_text(path.with_suffix(".junit.xml"), junit(evidence))
-    except OSError as error:
-        raise StepFailed(
-            f"{shown(page)} cannot be written ({error.strerror})", "The evidence itself is kept."
-        ) from None
-    return page
+    return keep_pages(evidence, text, path, compared(evidence, plan) if plan else ())
 
 
 def compared(evidence: Evidence, plan: LeasePlan) -> list[Compared]:
@@ -34,22 +28,23 @@ def compared(evidence: Evidence, plan: LeasePlan) -> list[Compared]:
         deployment = plan.deployment(evidence.phase, evidence.scale)
     except BadInput:
         return []
+    fits = fit_stations(plan.endpoints, evidence)
+    given = conditions(plan.endpoints, evidence, fits, with_measured=False)
     lines = []
-    for stage in measured_stages(evidence):
-        for row in compare.stations(deployment, stage):
+    for row in compare(deployment, plan.endpoints, measured_stages(evidence), given):
+        if row.quantity == "utilisation":
             measured = f"{row.measured:.1%}"
             predicted = "-" if row.predicted is None else f"{row.predicted:.1%}"
-            lines.append(Compared(row.stage, f"CPU of {row.subject}", predicted, measured, _error(row.error)))
-    design = compare.design_stage(evidence)
-    for row in compare.endpoints(deployment, design) if design else ():
-        predicted = "-" if row.predicted is None else f"{row.predicted:.0f} ms"
-        what = f"p95 of {row.subject} ({row.samples} calls)"
-        lines.append(Compared(row.stage, what, predicted, f"{row.measured:.0f} ms", _error(row.error)))
+            lines.append(Compared(row.stage, f"CPU of {row.subject}", predicted, measured, _error(row)))
+        elif row.telling:
+            predicted = "-" if row.predicted is None else f"{row.predicted:.0f} ms"
+            what = f"p95 of {row.subject} ({row.samples} calls)"
+            lines.append(Compared(row.stage, what, predicted, f"{row.measured:.0f} ms", _error(row)))
     return lines
 
 
-def _error(error: float | None) -> str:
-    return "-" if error is None else f"{error:+.0%}"
+def _error(row: Comparison) -> str:
+    return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
 
 
 def read(path: Path) -> Evidence:

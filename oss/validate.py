@@ -26,12 +26,16 @@ from capacity.documents import REPOSITORY, load, sha256, shown, to_yaml, write_t
 from capacity.evidence import Evidence
 from capacity.faults import Exit, StepFailed
 from capacity.leaseplan import load_lease_plan, lock_path
-from capacity.validation.compare import Comparison
+from capacity.validation.compare import Comparison, accuracy_words
 from capacity.validation.recalibrate import calibration, fit_stations
 from capacity.validation.store import newest
 from capacity.validation.verdict import Verdict, decide
 from oss.console import out, table
 
+HELD_OUT = (
+    ("utilisation", "Held-out stages, stations: predicted with the demands measured in the other stages"),
+    ("p95", "Held-out stages, endpoints: 95th percentile predicted in the same way, ms"),
+)
 CALIBRATION_HEADER = "Measured service demands. Written by `oss validate --recalibrate`; do not edit."
 
 
@@ -90,6 +94,11 @@ def show(verdict: Verdict, evidence: Evidence) -> None:
     """Print the comparison and the verdict."""
     _compare("Stations: share of CPU used at the design rate", verdict.stations, percent=True)
     _compare("Endpoints: 95th percentile of the response time, ms", verdict.endpoints)
+    for quantity, title in HELD_OUT:
+        told = tuple(r for r in verdict.held_out if r.quantity == quantity and r.telling)
+        _compare(title, told, percent=quantity == "utilisation")
+    if words := accuracy_words(verdict.accuracy):
+        out.print(words, markup=False)
     rows = [
         (h.station, f"{h.servers:g}", f"{h.planned_utilisation:.1%}", f"{h.measured_utilisation:.1%}")
         for h in verdict.headroom
@@ -106,21 +115,20 @@ def show(verdict: Verdict, evidence: Evidence) -> None:
 
 
 def _compare(title: str, rows: tuple[Comparison, ...], percent: bool = False) -> None:
-    def shown_value(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1%}" if percent else f"{value:.0f}"
+    def value(number: float | None) -> str:
+        return "-" if number is None else f"{number:.1%}" if percent else f"{number:.0f}"
 
-    table(
-        title,
-        ("", "predicted (model)", "measured", "error", "samples"),
-        [
-            (
-                r.subject,
-                shown_value(r.predicted),
-                shown_value(r.measured),
-                "-" if r.error is None else f"{r.error:+.0%}",
-                r.samples or "",
-            )
-            for r in rows
-        ],
-        right=(1, 2, 3, 4),
-    )
+    def error(row: Comparison) -> str:
+        return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
+
+    def bounds(row: Comparison) -> str:
+        return f"{value(row.low)} to {'more' if row.high is None else value(row.high)}" if row.samples else ""
+
+    if not rows:
+        return
+    head: tuple[str, ...] = ("", "predicted (model)", "measured", "error")
+    cells: list[tuple[object, ...]] = [(r.subject, value(r.predicted), value(r.measured), error(r)) for r in rows]
+    if not percent:
+        head = (*head, "90 % bounds", "samples")
+        cells = [(*cell, bounds(r), r.samples or "") for cell, r in zip(cells, rows, strict=True)]
+    table(title, head, cells, right=tuple(range(1, len(head))))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
+from scipy.stats import binom
 
 from capacity.evidence import Evidence, StageResult
-from capacity.leaseplan import Deployment
+from capacity.leaseplan import Deployment, Endpoint
+from capacity.validation.predictions import Conditions, StagePrediction, predict_stages
+from capacity.validation.recalibrate import StationFit, measured_stages, overhead_ms
 
 HIGHEST_US = 3_600_000_000
 DIGITS = 3
+CONFIDENCE = 0.9
+TELLING_SAMPLES = 60  # fewer answers leave the upper bound of a p95 open
+TELLING_UTILISATION = 0.02  # below, a station's idling hides its load
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One quantity at one stage. `error` is (measured - predicted) / predicted; None without a prediction."""
+    """One quantity at one stage. `low` and `high` bound the measured value at 90 % confidence, None where open."""
 
     stage: str
     subject: str
@@ -24,12 +31,30 @@ class Comparison:
     unit: str
     predicted: float | None
     measured: float
-    samples: int
+    samples: int = 0
+    low: float | None = None
+    high: float | None = None
 
     @property
     def error(self) -> float | None:
-        """Relative error of the prediction, positive when reality was worse."""
+        """(measured - predicted) / predicted, positive when reality was worse; None without a prediction."""
         return (self.measured - self.predicted) / self.predicted if self.predicted else None
+
+    @property
+    def telling(self) -> bool:
+        """Whether the measurement is strong enough to judge the prediction by."""
+        if self.predicted is None:
+            return False
+        return self.samples >= TELLING_SAMPLES if self.quantity == "p95" else self.predicted >= TELLING_UTILISATION
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well the model foretold held-out stages: medians of |error| over the comparisons strong enough to tell."""
+
+    utilisation: float | None
+    p95: float | None
+    comparisons: int
 
 
 def design_stage(evidence: Evidence) -> StageResult | None:
@@ -38,25 +63,87 @@ def design_stage(evidence: Evidence) -> StageResult | None:
     return min(stages, key=lambda s: (s.share, s.label)) if stages else None
 
 
-def stations(deployment: Deployment, stage: StageResult) -> list[Comparison]:
-    """Utilisation of every measured station; the prediction scales with the stage's share (utilisation law)."""
-    predicted = {s.id: s.utilisation * stage.share for s in deployment.stations if s.kind != "upstream"}
+def conditions(
+    endpoints: Sequence[Endpoint], evidence: Evidence, fits: Mapping[str, StationFit], with_measured: bool
+) -> Conditions:
+    """Where the test ran; `with_measured`: its own demands and overheads, fitted without the held-out stages."""
+    seconds = sum(s.duration_s for s in evidence.stages)
+    generator = evidence.generator.cpu_seconds / seconds if evidence.generator and seconds else 0.0
+    shared = evidence.scale == "rack"
+    return Conditions(
+        demand_ms=(
+            {(s, e): d[0] for s, fit in fits.items() for e, d in fit.demands_ms.items()} if with_measured else {}
+        ),
+        overhead_ms=overhead_ms(endpoints, measured_stages(evidence), fits) if with_measured else {},
+        machine_cores=evidence.machine.cores if shared else None,
+        other_busy_cores=generator + sum(f.background_cores for f in fits.values()) if shared else 0.0,
+        background_cores={s: f.background_cores for s, f in fits.items()},
+    )
+
+
+def compare(
+    deployment: Deployment, endpoints: Sequence[Endpoint], stages: Sequence[StageResult], given: Conditions
+) -> list[Comparison]:
+    """Every station and endpoint of every stage; the prediction is for the calls that the stage really offered."""
+    predictions = predict_stages(deployment, endpoints, stages, given)
     return [
-        Comparison(stage.label, r.station, "utilisation", "", predicted.get(r.station), r.utilisation, 0)
+        row
+        for stage, prediction in zip(stages, predictions, strict=True)
+        for row in (*_stations(stage, prediction), *_endpoints(stage, prediction))
+    ]
+
+
+def accuracy(rows: Iterable[Comparison]) -> Accuracy:
+    """Medians over what is strong enough to tell."""
+    errors: dict[str, list[float]] = {"utilisation": [], "p95": []}
+    for row in rows:
+        if row.telling and row.error is not None:
+            errors[row.quantity].append(abs(row.error))
+    middle = {k: statistics.median(v) if v else None for k, v in errors.items()}
+    return Accuracy(middle["utilisation"], middle["p95"], sum(map(len, errors.values())))
+
+
+def accuracy_words(found: Accuracy) -> str:
+    """One sentence on how well held-out stages were foretold; empty where nothing could be told."""
+    parts = [
+        f"{name} {value:.0%}"
+        for name, value in (("utilisation", found.utilisation), ("95th percentile", found.p95))
+        if value is not None
+    ]
+    if not parts:
+        return ""
+    return f"held-out stages, median error of the prediction: {', '.join(parts)} ({found.comparisons} comparisons)"
+
+
+def _stations(stage: StageResult, prediction: StagePrediction) -> list[Comparison]:
+    predicted = {s.station: s.utilisation for s in prediction.stations}
+    return [
+        Comparison(stage.label, r.station, "utilisation", "", predicted.get(r.station), r.utilisation)
         for r in stage.stations
     ]
 
 
-def endpoints(deployment: Deployment, stage: StageResult) -> list[Comparison]:
+def _endpoints(stage: StageResult, prediction: StagePrediction) -> list[Comparison]:
     """95th percentile of every endpoint in the stage, over all classes that call it."""
-    predicted = {e.endpoint: e.p95_ms for e in deployment.endpoints}
+    predicted = {e.endpoint: e.p95_ms for e in prediction.endpoints}
     rows = []
     for name in sorted({r.endpoint for r in stage.endpoints}):
         merged = merged_histogram([stage], name)
         if count := merged.get_total_count():
             p95 = merged.get_value_at_percentile(95) / 1e3
-            rows.append(Comparison(stage.label, name, "p95", "ms", predicted.get(name), p95, count))
+            low, high = quantile_bounds(merged, 0.95)
+            rows.append(Comparison(stage.label, name, "p95", "ms", predicted.get(name), p95, count, low, high))
     return rows
+
+
+def quantile_bounds(merged: HdrHistogram, q: float) -> tuple[float | None, float | None]:
+    """Bounds (ms) of the q-quantile at 90 % confidence by order statistics (David & Nagaraja 2003, section 7.1)."""
+    n = merged.get_total_count()
+    tail = (1 - CONFIDENCE) / 2
+    below, above = int(binom.ppf(tail, n, q)), int(binom.ppf(1 - tail, n, q)) + 1
+    low = merged.get_value_at_percentile(100 * below / n) / 1e3 if below >= 1 else None
+    high = merged.get_value_at_percentile(100 * above / n) / 1e3 if above <= n else None
+    return low, high
 
 
 def merged_histogram(stages: Sequence[StageResult], endpoint: str) -> HdrHistogram:

@@ -39,6 +39,7 @@ class Conditions:
     call's demand, before the plan's. `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams.
     `machine_cores`: cores that all stations share, None where every server is a machine of its own.
     `other_busy_cores`: cores of that machine kept busy by anything else, the load generator for one.
+    `background_cores`: station → cores that it burns without any call; shown in its utilisation.
     """
 
     demand_ms: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Conditions:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     machine_cores: int | None = None
     other_busy_cores: float = 0.0
+    background_cores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def predict_stage(
     for name, seen in visits.items():
         mix = _mix(seen)
         legs = [*queues[name].legs(mix.mean, mix.scv, 1.0), *(machine if plans[name].kind != "upstream" else [])]
-        busy = mix.rate * mix.mean / plans[name].servers
+        busy = (mix.rate * mix.mean + conditions.background_cores.get(name, 0.0)) / plans[name].servers
         out.append(
             StationPrediction(
                 name, plans[name].servers, mix.rate, busy,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Deployment, LeasePlan
-from capacity.validation.compare import Comparison, design_stage, endpoints, stations
-from capacity.validation.recalibrate import StationFit, with_inner_calls
+from capacity.validation.compare import Accuracy, Comparison, accuracy, compare, conditions, design_stage
+from capacity.validation.recalibrate import StationFit, measured_stages, with_inner_calls
 
 FRESH = dt.timedelta(days=30)
 HELD_SHARE = 0.98
@@ -38,7 +38,11 @@ class Headroom:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision on one phase at one scale, with everything that it rests on."""
+    """The decision on one phase at one scale, with everything that it rests on.
+
+    `stations` and `endpoints`: the design stage against the plan's demands. `held_out`: stages that no demand was
+    fitted to, against the demands measured in the others.
+    """
 
     phase: int
     go: bool
@@ -46,6 +50,8 @@ class Verdict:
     stations: tuple[Comparison, ...]
     endpoints: tuple[Comparison, ...]
     headroom: tuple[Headroom, ...]
+    held_out: tuple[Comparison, ...]
+    accuracy: Accuracy
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -70,13 +76,18 @@ def decide(
         _measured(headroom, fits),
         *_carries_nation(headroom),
     )
+    planned, measured = (conditions(plan.endpoints, evidence, fits, own) for own in (False, True))
+    rows = compare(deployment, plan.endpoints, [stage] if stage else [], planned)
+    held_out = compare(deployment, plan.endpoints, measured_stages(evidence, held_out=True), measured)
     return Verdict(
         phase=phase,
         go=all(r.held for r in rules),
         rules=rules,
-        stations=tuple(stations(deployment, stage)) if stage else (),
-        endpoints=tuple(endpoints(deployment, stage)) if stage else (),
+        stations=tuple(r for r in rows if r.quantity == "utilisation"),
+        endpoints=tuple(r for r in rows if r.quantity == "p95"),
         headroom=headroom,
+        held_out=tuple(held_out),
+        accuracy=accuracy(held_out),
     )
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from capacity.evidence import Evidence
 from capacity.leaseplan import LeasePlan
-from capacity.validation.compare import Comparison
+from capacity.validation.compare import Comparison, accuracy_words
 from capacity.validation.verdict import Verdict
 
 
@@ -52,6 +52,7 @@ def render(
     )
     environment.filters["ms"] = lambda value: "–" if value is None else f"{value:,.0f}"
     environment.filters["share"] = lambda value: "–" if value is None else f"{value:.1%}"
+    environment.filters["error"] = _error
     environment.filters["rupiah"] = lambda value: "Rp " + f"{value:,}".replace(",", ".")
     phase = plan.phase(verdict.phase)
     return environment.get_template("page.html.j2").render(
@@ -65,6 +66,8 @@ def render(
         total_seconds=sum(step.seconds for step in steps),
         longest=max((step.seconds for step in steps), default=1.0),
         bars=[_bar(row) for row in verdict.endpoints],
+        held_out=[row for row in verdict.held_out if row.telling],
+        accuracy=accuracy_words(verdict.accuracy),
         provinces=[code for p in plan.phases if p.id <= verdict.phase for code in p.provinces],
         businesses=sum(p.businesses for p in plan.phases if p.id <= verdict.phase),
     )
@@ -77,6 +80,10 @@ class Bar:
     row: Comparison
     predicted_percent: float | None
     measured_percent: float
+
+
+def _error(row: Comparison) -> str:
+    return "–" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
 
 
 LOWEST_MS = 1.0
