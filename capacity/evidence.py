@@ -13,6 +13,9 @@ from pydantic import Field
 from capacity.documents import Document
 from capacity.leaseplan import Scale
 
+FRESH = dt.timedelta(days=30)
+"""How long evidence counts; the verdict and the phase gate ask for it."""
+
 
 class EndpointResult(Document):
     """One endpoint in one stage; response times from the intended start, in milliseconds."""
@@ -87,6 +90,22 @@ class Machine(Document):
     kernel: str
 
 
+class DrillStep(Document):
+    """One step of a drill as it went."""
+
+    name: str
+    started: dt.datetime
+    duration_s: float = Field(ge=0)
+    result: str
+
+
+class Drill(Document):
+    """What a restore or failover drill did, and to which server. Its figures and their bounds are thresholds."""
+
+    server: str
+    steps: tuple[DrillStep, ...]
+
+
 class Evidence(Document):
     """One run. `plan_hash` is the SHA-256 of the lease plan file that gave the rates."""
 
@@ -107,5 +126,6 @@ class Evidence(Document):
     generator: GeneratorHealth | None = None
     stages: tuple[StageResult, ...] = ()
     thresholds: tuple[ThresholdResult, ...] = ()
+    drill: Drill | None = None
     verdict: Literal["passed", "failed", "invalid", "interrupted"]
     reasons: tuple[str, ...]

@@ -6,12 +6,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from capacity.evidence import Evidence, StageResult
+from capacity.evidence import FRESH, Evidence, StageResult
 from capacity.leaseplan import Deployment, LeasePlan
 from capacity.validation.compare import Accuracy, Comparison, accuracy, compare, conditions, design_stage
 from capacity.validation.recalibrate import StationFit, measured_stages, with_inner_calls
 
-FRESH = dt.timedelta(days=30)
 HELD_SHARE = 0.98
 UTILISATION_LIMIT = 0.85
 FAINT = 0.01  # a fitted factor below this says that the station's load drowned in its idling
