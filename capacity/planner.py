@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from capacity.assembly.leases import cost, lease_lines, leased_servers, skus_use
 from capacity.assembly.people import staff
 from capacity.assembly.supporting import supporting_lines
 from capacity.demand.design import DesignPoint, held_points, phase_point
-from capacity.demand.model import draw_inputs, registrations, world
-from capacity.demand.peaks import peaks
+from capacity.demand.model import Draws, World, draw_inputs, registrations, world
+from capacity.demand.peaks import Peaks, peaks
 from capacity.faults import Infeasible
 from capacity.inputs import Inputs
 from capacity.launch import EndpointPlan, Launch, Phase
@@ -31,9 +32,10 @@ from capacity.leaseplan import (
     SiteResources,
     TrafficClass,
 )
-from capacity.leasing import Effort, LeaseCover, Rules, cover
+from capacity.leasing import Effort, LeaseCover, Rules, Vat, cover
+from capacity.memo import Calls, direct, narrowed
 from capacity.progress import Progress, Silent
-from capacity.sizing.facilities import site_resources, stored
+from capacity.sizing.facilities import Stored, site_resources, stored
 from capacity.sizing.needs import SiteNeed, lease_needs, offers, ready_months
 from capacity.sizing.pods import Sized, size_stations
 from capacity.sizing.roles import server_sizes, site_needs
@@ -44,51 +46,108 @@ LEASE_GAP = 0.002
 LEASE_SECONDS = 300.0
 
 
-def make_plan(inputs: Inputs, draws: int | None = None, progress: Progress | None = None) -> LeasePlan:
-    """The lease plan of `inputs`. Deterministic: the same inputs and draws give the same plan.
+def make_plan(
+    inputs: Inputs, draws: int | None = None, progress: Progress | None = None, call: Calls = direct
+) -> LeasePlan:
+    """The lease plan of `inputs`. Deterministic: the same inputs and draws give the same plan, remembered or not.
 
     Raises Infeasible when no plan meets the SLOs, no SKU carries a role, or no lease plan keeps the rules.
     """
-    return assemble(_within_ceilings(compute(inputs, draws, progress)))
+    computed = compute(inputs, draws, progress, call)
+    if progress:
+        progress.update("predictions, people, cost")
+    return assemble(_within_ceilings(computed, call), call)
 
 
-def compute(inputs: Inputs, draws: int | None = None, progress: Progress | None = None) -> Computed:
-    """Everything up to the leases; `assemble` writes it down. Raises Infeasible."""
+def compute(
+    inputs: Inputs, draws: int | None = None, progress: Progress | None = None, call: Calls = direct
+) -> Computed:
+    """Everything up to the leases; `assemble` writes it down. Raises Infeasible.
+
+    `call` may remember the results of the stages (`capacity.memo.Memo`); each is given only what it may depend on.
+    """
     say = progress or Silent()
     launch = inputs.launch
     endpoints = calibrated(launch, inputs.calibration)
     say.update("adoption, calendar, draws")
-    place = world(inputs)
-    drawn = draw_inputs(place, draws or launch.draws, launch.seed)
+    place = dataclasses.replace(call(world, _demand_side(inputs)), launch=launch)
+    drawn = call(draw_inputs, _seen(place, *_DRAWN), draws or launch.draws, launch.seed)
     say.update("busiest hours")
-    volume = registrations(place, drawn)
-    found = peaks(place, drawn, journey_costs(launch, endpoints), volume)
-    points = [
-        *held_points(place, drawn, found),
-        *(phase_point(place, drawn, found, phase_months(launch, p)) for p in launch.phases),
-    ]
-    kept = stored(launch, drawn, volume)
+    live = _seen(place, "phases", "horizon", "demand", "classes")
+    volume = call(registrations, live, drawn)
+    found = call(peaks, live, drawn, journey_costs(launch, endpoints), volume, progress=say)
+    points = call(_points, _seen(place, "phases", "horizon", "demand", "classes", "design"), drawn, found)
+    kept = call(
+        stored, narrowed(launch, "storage", "design.quantile", "classes", "endpoints", "stations"), drawn, volume
+    )
     say.update("replicas and servers")
     overhead = inputs.calibration.overhead_ms if inputs.calibration else {}
+    works, sized, needs = call(_sites_sized, narrowed(launch, *_SIZED), endpoints, points, kept, overhead)
+    say.update("leases")
+    leased = _lease(inputs, needs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings}, call)
+    return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased)
+
+
+_DRAWN = (
+    "demand",
+    "classes",
+    "design.application_factor",
+    "storage.document_kib",
+    "storage.database_kib_per_registration",
+    "people.support.contacts_per_registration",
+    "people.support.handling_min",
+)
+_SIZED = ("sites", "classes", "endpoints", "stations", "services", "roles", "storage", "horizon", "leasing.ready_days")
+
+
+def _demand_side(inputs: Inputs) -> Inputs:
+    """The inputs that adoption and calendar rest on; the rest is left out."""
+    launch = narrowed(inputs.launch, "phases", "horizon", "demand.adoption", "demand.profiles")
+    nothing = Path()
+    return Inputs(nothing, launch, inputs.provinces, inputs.usage, (), (), (), Vat(()), inputs.calendar, None, {})
+
+
+def _seen(place: World, *fields: str) -> World:
+    return dataclasses.replace(place, launch=narrowed(place.launch, *fields))
+
+
+def _points(place: World, drawn: Draws, found: Peaks) -> list[DesignPoint]:
+    """The design points of the months, then of the phases."""
+    phases = [phase_point(place, drawn, found, phase_months(place.launch, p)) for p in place.launch.phases]
+    return [*held_points(place, drawn, found), *phases]
+
+
+SitesSized = tuple[dict[str, Workload], dict[str, Sized], dict[tuple[str, str], list[SiteNeed]]]
+
+
+def _sites_sized(
+    launch: Launch,
+    endpoints: tuple[EndpointPlan, ...],
+    points: list[DesignPoint],
+    kept: Stored,
+    overhead_ms: Mapping[str, float],
+) -> SitesSized:
+    """Workload, replicas and monthly needs (by site and role) of every site."""
     works: dict[str, Workload] = {}
     sized: dict[str, Sized] = {}
     needs: dict[tuple[str, str], list[SiteNeed]] = {}
+    ahead = ready_months(launch)
     for site in launch.sites:
         work = _site_work(launch, endpoints, points, site.share)
         at_peaks = _at_own_peaks(launch, work, points, site.share)
         works[site.id] = work
-        sized[site.id] = size_stations(launch, endpoints, at_peaks, server_sizes(launch, at_peaks), overhead)
+        sized[site.id] = size_stations(launch, endpoints, at_peaks, server_sizes(launch, at_peaks), overhead_ms)
         rows = site_needs(launch, endpoints, at_peaks, sized[site.id], kept)
-        ahead = ready_months(launch)
         for role, series in rows.items():
             needs[site.id, role] = [series[min(m + ahead, len(series) - 1)] for m in range(len(series))]
-    say.update("leases")
-    leased = _lease(inputs, needs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings})
-    return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased)
+    return works, sized, needs
 
 
 def _lease(
-    inputs: Inputs, needs: Mapping[tuple[str, str], Sequence[SiteNeed]], ceilings_idr: Mapping[int, int]
+    inputs: Inputs,
+    needs: Mapping[tuple[str, str], Sequence[SiteNeed]],
+    ceilings_idr: Mapping[int, int],
+    call: Calls = direct,
 ) -> LeaseCover:
     """The cost-least lines for the needs. The time limit is far away, so that a busy machine gives the same plan."""
     leasing = inputs.launch.leasing
@@ -99,15 +158,15 @@ def _lease(
         vendor_share={"*": leasing.vendor_share_max} if leasing.vendor_share_max < 1 else {},
         vat=inputs.vat,
     )
-    return cover(asked, offers(inputs, asked), rules, Effort(gap=LEASE_GAP, seconds=LEASE_SECONDS))
+    return call(cover, asked, offers(inputs, asked), rules, Effort(gap=LEASE_GAP, seconds=LEASE_SECONDS))
 
 
-def _within_ceilings(all_of: Computed) -> Computed:
+def _within_ceilings(all_of: Computed, call: Calls = direct) -> Computed:
     """Lease again with what supporting lines leave of each ceiling. Raises Infeasible when they leave nothing."""
     ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
     if not ceilings:
         return all_of
-    beside = supporting_by_year(all_of, assemble(all_of).supporting)
+    beside = supporting_by_year(all_of, assemble(all_of, call).supporting)
     left = {year: ceiling - beside.get(year, 0) for year, ceiling in ceilings.items()}
     for year, rest in left.items():
         if rest <= 0:
@@ -115,7 +174,7 @@ def _within_ceilings(all_of: Computed) -> Computed:
                 f"supporting lines alone cost Rp{beside[year]:,} in {year}, the ceiling is Rp{ceilings[year]:,}",
                 f"Raise the ceiling of {year} by at least Rp{-rest:,}.",
             )
-    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, left))
+    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, left, call))
 
 
 def _site_work(
@@ -134,16 +193,16 @@ def _at_own_peaks(launch: Launch, work: Workload, points: list[DesignPoint], sha
     return dataclasses.replace(work, stations=stations)
 
 
-def assemble(all_of: Computed) -> LeasePlan:
+def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
     """The lease plan from what was computed."""
     inputs, launch = all_of.inputs, all_of.launch
     servers = leased_servers(all_of)
-    deployed = deployments(all_of, servers)
+    deployed = deployments(all_of, servers, call)
     phases = tuple(
         _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
     )
     supporting = supporting_lines(all_of, phases)
-    people, shifts = staff(all_of)
+    people, shifts = staff(all_of, call)
     return LeasePlan(
         version=1,
         plan=inputs.path.name,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from capacity.assembly.computed import Computed
 from capacity.launch import Phase
 from capacity.leaseplan import Deployment, LeasedServer, Scale, ServicePlan
+from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.needs import usable
 from capacity.sizing.pods import service_of
 from capacity.sizing.predict import Size, endpoint_predictions, size, station_plans, station_waits
@@ -28,9 +29,12 @@ class _Draft:
     services: tuple[ServicePlan, ...]
 
 
-def deployments(all_of: Computed, servers: Sequence[LeasedServer]) -> dict[tuple[int, Scale], Deployment]:
+def deployments(
+    all_of: Computed, servers: Sequence[LeasedServer], call: Calls = direct
+) -> dict[tuple[int, Scale], Deployment]:
     """(phase, scale) → deployment. The queueing of all of them is computed together."""
     launch = all_of.launch
+    nets = narrowed(launch, "stations")
     drafts: dict[tuple[int, Scale], _Draft] = {}
     for phase in launch.phases:
         standing = [s for s in servers if s.phase <= phase.id]
@@ -38,7 +42,7 @@ def deployments(all_of: Computed, servers: Sequence[LeasedServer]) -> dict[tuple
         drafts[phase.id, "rack"] = _rack(all_of, phase, standing)
     plain = [workload(launch, all_of.endpoints, d.work.class_rates, 1.0) for d in drafts.values()]
     at = [(draft.work, one, draft.sizes) for draft, one in zip(drafts.values(), plain, strict=True)]
-    stations = station_plans(launch, at, station_slos(all_of))
+    stations = call(station_plans, nets, at, station_slos(all_of))
     pods = {s.id for s in launch.stations if s.kind == "pods"}
     return {
         key: Deployment(
@@ -48,8 +52,9 @@ def deployments(all_of: Computed, servers: Sequence[LeasedServer]) -> dict[tuple
             servers=draft.servers,
             services=draft.services,
             stations=planned,
-            endpoints=endpoint_predictions(
-                launch,
+            endpoints=call(
+                endpoint_predictions,
+                nets,
                 all_of.endpoints,
                 draft.work,
                 station_waits(draft.work, draft.sizes, pods),

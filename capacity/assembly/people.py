@@ -17,6 +17,7 @@ from capacity.assembly.computed import Computed, phase_months
 from capacity.demand.calendar import ZONES
 from capacity.launch import Phase
 from capacity.leaseplan import ShiftLine, StaffLine
+from capacity.memo import Calls, direct
 from capacity.sizing.workload import Floats
 from capacity.staffing import (
     Contacts,
@@ -37,12 +38,12 @@ ON_CALL_TURN = 3
 Group = Literal["support", "operations", "developers", "counters"]
 
 
-def staff(all_of: Computed) -> tuple[tuple[StaffLine, ...], tuple[ShiftLine, ...]]:
+def staff(all_of: Computed, call: Calls = direct) -> tuple[tuple[StaffLine, ...], tuple[ShiftLine, ...]]:
     """Heads and seats by group and phase, and the shifts of those who work by a roster."""
     lines: list[StaffLine] = []
     shifts: list[ShiftLine] = []
     for phase in all_of.launch.phases:
-        desk, erlangs = _desk(all_of, phase)
+        desk, erlangs = _desk(all_of, phase, call)
         support = all_of.launch.people.support
         promise = f"{support.answer_share:.0%} / {support.answer_within_s:.0f} s"
         seats = int(desk.needed.max())
@@ -68,7 +69,7 @@ def staff(all_of: Computed) -> tuple[tuple[StaffLine, ...], tuple[ShiftLine, ...
     return tuple(lines), tuple(shifts)
 
 
-def _desk(all_of: Computed, phase: Phase) -> tuple[Roster, float]:
+def _desk(all_of: Computed, phase: Phase, call: Calls) -> tuple[Roster, float]:
     """Roster of the support desk, and the Erlangs of its busiest half hour."""
     launch, support = all_of.launch, all_of.launch.people.support
     months = list(phase_months(launch, phase))
@@ -90,7 +91,7 @@ def _desk(all_of: Computed, phase: Phase) -> tuple[Roster, float]:
     arrivals = arrivals * ((hours >= support.open_hour) & (hours < support.close_hour))
     seats = desk_seats(arrivals, handling_s, Target(support.answer_share, support.answer_within_s))
     rules = WorkRules(paid_h=support.weekly_hours / WEEKDAYS)
-    roster = weekly_roster(seats.seats, rules, support.shrinkage)
+    roster = call(weekly_roster, seats.seats, rules, support.shrinkage)
     return roster, float(arrivals.max()) / 1800 * handling_s
 
 

@@ -9,7 +9,9 @@ cohort and profile can be the busiest: a few dozen a month, and the maximum over
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from capacity.demand.model import Draws, Floats, World, reached, surge_at
 from capacity.launch import TrafficClassPlan, add_months
+from capacity.progress import Progress
 
 BLOCK = 1000
 """Draws that go through the search together."""
@@ -61,8 +64,10 @@ class _Month:
     live: NDArray[np.bool_]
 
 
-def peaks(place: World, draws: Draws, costs: JourneyCosts, volume: Floats) -> Peaks:
-    """Search every month. Draws go through in blocks that fit the processor's cache; nothing loops over draws."""
+def peaks(place: World, draws: Draws, costs: JourneyCosts, volume: Floats, progress: Progress | None = None) -> Peaks:
+    """Search every month. Draws go through in blocks that fit the processor's cache, as many at a time as there are
+    processors; a block's figures do not depend on the others'. Nothing loops over draws.
+    """
     months, classes = len(place.months), len(costs.classes)
     months_found = [_candidates(place, m) for m in range(months)]
     out = Peaks(
@@ -76,13 +81,25 @@ def peaks(place: World, draws: Draws, costs: JourneyCosts, volume: Floats) -> Pe
         volume=volume,
     )
     part = reached(place)
-    for first in range(0, draws.count, BLOCK):
+    days = [_busy_days(place, m) for m in range(months)]
+
+    def search(first: int) -> None:
         block = slice(first, first + BLOCK)
         some = draws.block(block)
         flows = _flows(place, some, costs)
         for m, found in enumerate(months_found):
             _search(place, some, costs, flows, found, m, part[m], out, block)
-            out.busiest_day[block, m] = _busiest_day(place, some, m)
+            out.busiest_day[block, m] = _busiest_day(place, some, m, days[m])
+
+    blocks = range(0, draws.count, BLOCK)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        try:
+            for n, _ in enumerate(pool.map(search, blocks), start=1):
+                if progress:
+                    progress.update("busiest hours", n, len(blocks))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return out
 
 
@@ -219,8 +236,16 @@ def _undominated(values: Floats) -> NDArray[np.int64]:
     return np.asarray(first[stays])
 
 
-def _busiest_day(place: World, draws: Draws, m: int) -> Floats:
-    """(D,) registrations on the busiest day of month m: the surge is highest on the earliest of equal days."""
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """Days of a month that can be its busiest: `weight[p, z]` (N,) in a phase and zone, `days_since[p]` (N,)."""
+
+    weight: Floats
+    days_since: Floats
+    surging: tuple[bool, ...]
+
+
+def _busy_days(place: World, m: int) -> _Days:
     whole = _window(place, m)
     days = len(whole.hours) // 24
     weights = place.clock.weights["public"][:, whole.hours].reshape(3, days, 24)
@@ -228,12 +253,18 @@ def _busiest_day(place: World, draws: Draws, m: int) -> Floats:
     live = whole.live.reshape(-1, days, 24)
     by_day = np.stack([(weights * on).sum(axis=2) for on in live])  # (P, Z, days)
     keep = _undominated(np.round(by_day.reshape(-1, days).T, 9))
+    surging = tuple(bool(s.max() >= 0 and s.min() < SURGE_DAYS) for s in since)
+    return _Days(by_day[:, :, keep], since[:, keep], surging)
+
+
+def _busiest_day(place: World, draws: Draws, m: int, days: _Days) -> Floats:
+    """(D,) registrations on the busiest day of month m: the surge is highest on the earliest of equal days."""
     scale = draws.level * draws.month_peak * draws.busyness[:, m]
-    out = np.zeros((draws.count, len(keep)))
-    for p in range(len(by_day)):
-        flow = (draws.share[:, p] * place.per_day[m, p]) @ by_day[p][:, keep]
-        if since[p].max() >= 0 and since[p].min() < SURGE_DAYS:
-            flow *= surge_at(draws, since[p, keep])
+    out = np.zeros((draws.count, days.weight.shape[2]))
+    for p, weight in enumerate(days.weight):
+        flow = (draws.share[:, p] * place.per_day[m, p]) @ weight
+        if days.surging[p]:
+            flow *= surge_at(draws, days.days_since[p])
         out += flow
     return np.asarray(scale * out.max(axis=1))
 
