@@ -1,14 +1,16 @@
-"""Keeping evidence: the file that later parts read, and the timeline beside it."""
+"""Keeping evidence: the file that later parts read, and beside it the timeline, the page and the JUnit XML."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from capacity.documents import to_json, write_text
+from capacity.documents import shown, to_json, write_text
 from capacity.evidence import Evidence
 from capacity.faults import StepFailed
+from loadtests.page import Compared, junit, render
 
 
 def keep(result: Evidence, timeline: str, folder: Path) -> Path:
@@ -29,6 +31,18 @@ def keep(result: Evidence, timeline: str, folder: Path) -> Path:
         problem = f"evidence {path} cannot be written ({error.strerror}); the verdict was {result.verdict}"
         raise StepFailed(problem, where) from None
     return path
+
+
+def keep_pages(result: Evidence, timeline: str, place: Path, compared: Sequence[Compared] = ()) -> Path:
+    """Write `<run>.html` and `<run>.junit.xml` beside the evidence at `place`; the page. Raises StepFailed."""
+    page = place.with_suffix(".html")
+    try:
+        write_text(page, render(result, timeline, compared))
+        write_text(place.with_suffix(".junit.xml"), junit(result))
+    except OSError as error:
+        problem = f"{shown(page)} cannot be written ({error.strerror})"
+        raise StepFailed(problem, "The evidence itself is kept.") from None
+    return page
 
 
 def _elsewhere(result: Evidence, name: str) -> Path | None:
