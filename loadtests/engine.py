@@ -25,14 +25,14 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from capacity.evidence import Evidence
-from capacity.faults import OssError
+from capacity.faults import OssError, StepFailed
 from loadtests.arrivals import RateSchedule, Replay, Schedule, share
 from loadtests.client import Target
 from loadtests.engine_status import StatusPipe
 from loadtests.machine import this_machine
 from loadtests.outcome import Course, evidence
 from loadtests.preparing import prepare
-from loadtests.profiles import LoadTest
+from loadtests.profiles import LoadTest, run_name
 from loadtests.recorder import Recorder, Tally
 from loadtests.visitor import Visitor, World
 from loadtests.walker import Walker, bounds_of, draw_for, wait_until
@@ -40,6 +40,7 @@ from loadtests.walker import Walker, bounds_of, draw_for, wait_until
 LEAD_S = 0.5
 FLUSH_S = 2.0
 STATUS_S = 1.0
+ATTACH_S = 60.0
 DRAIN_S = 20.0
 PRIORITY = -10
 
@@ -48,7 +49,7 @@ log = logging.getLogger("oss.loadtest")
 
 @dataclass(slots=True)
 class Settings:
-    """What the command line gave, beside the test itself."""
+    """What the command line gave, beside the test itself. `run`: empty for a name by time and profile."""
 
     run: str
     seed: int
@@ -75,21 +76,37 @@ class Coordinator:
 
     def __init__(self, environment: Environment, test: LoadTest, where: Target, settings: Settings) -> None:
         self.environment = environment
-        self.test = test
-        self.settings = settings
-        self.schedule: Schedule = settings.trace or RateSchedule(test.rates, settings.seed)
-        self.bounds = bounds_of(stage.duration_s for stage in test.stages)
-        self.where = where
         self.result: Evidence | None = None
         self.finished = Event()
         self._status = StatusPipe()
+        self._driving: gevent.Greenlet | None = None
+        self.walker: Walker | None = None
+        self._runs = 0
+        self.configure(test, where, settings)
         self.reset()
 
+    def configure(self, test: LoadTest, where: Target, settings: Settings) -> None:
+        """What the next run offers, and where to."""
+        self.test = test
+        self.where = where
+        self.settings = settings
+        self.schedule: Schedule = settings.trace or RateSchedule(test.rates, settings.seed)
+        self.bounds = bounds_of(stage.duration_s for stage in test.stages)
+
+    def begin_run(self) -> None:
+        """Forget the last run and give the next one its name."""
+        self.reset()
+        self._runs += 1
+        again = f"-{self._runs}" if self._runs > 1 else ""
+        self.run = f"{self.settings.run}{again}" if self.settings.run else run_name(self.test)
+
     def reset(self) -> None:
-        """Forget the last run, for the next one from the web page."""
+        """Forget the last run."""
+        self.cease()
+        self.run = self.settings.run
         self.recorder = Recorder([stage.warmup for stage in self.test.stages])
         self.tally = Tally(len(self.test.stages))
-        self.walker: Walker | None = None
+        self.walker = None
         self.problems: list[str] = []
         self.error: OssError | None = None
         self.cut_journeys = 0
@@ -97,20 +114,38 @@ class Coordinator:
         self.finished.clear()
         self.result = None
         self._begin: AsyncResult[dict[str, Any]] = AsyncResult()
-        self._driving = False
         self._peers: dict[str, _Peer] = {}
         self._cpu_at_start = time.process_time()
         self._worker_cpu_s = 0.0
         self._live_ms: list[float] = []
-        self._ended_at = 0.0
 
     # ---- one process's share -------------------------------------------------------------------------------------
 
-    def drive(self) -> None:
-        """Prepare, wait for the common start, offer the load, let it drain. Once a run, whoever calls again."""
-        if self._driving:
-            return
-        self._driving = True
+    def start(self) -> None:
+        """Offer this process's share of the load, in a greenlet of its own. Once a run, whoever calls again.
+
+        It is not the calling user's: Locust moves users from worker to worker when one joins or leaves during a run.
+        """
+        if self._driving is None:
+            self._driving = gevent.spawn(self._guarded)
+
+    def cease(self) -> None:
+        """Offer nothing more."""
+        driving, self._driving = self._driving, None
+        if driving is not None and driving is not gevent.getcurrent():
+            driving.kill(timeout=5)
+        if self.walker is not None:
+            self.walker.cut()
+
+    def _guarded(self) -> None:
+        try:
+            self._drive()
+        except Exception as error:
+            log.exception("the generator failed")
+            self.refuse(StepFailed(f"the generator failed: {error!r}", "Its log has the details."))
+
+    def _drive(self) -> None:
+        """Prepare, wait for the common start, offer the load, let it drain."""
         world = World(
             test=self.test,
             target=self.where,
@@ -125,10 +160,10 @@ class Coordinator:
         try:
             prepare(world, draw_for(self.settings.seed, getattr(runner, "worker_index", 0)))
         except OssError as error:
-            self._failed(error)
+            self.refuse(error)
             return
         if isinstance(runner, WorkerRunner):
-            runner.send_message("oss_ready", {})
+            runner.send_message("oss_ready", {"plan": self.test.plan_hash})
             begin = self._begin.get()
         else:
             begin = {"part": 0, "parts": 1, "at": time.time() + LEAD_S}
@@ -174,7 +209,8 @@ class Coordinator:
                 runner.send_message("oss_flush", {"tally": self.recorder.take().plain(), "in_flight": under_way})
             self._live_ms.clear()
 
-    def _failed(self, error: OssError) -> None:
+    def refuse(self, error: OssError) -> None:
+        """End the run before it began, or within it: what is said becomes the evidence's reason."""
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             runner.send_message("oss_failed", {"message": error.message, "remedy": error.remedy})
@@ -200,11 +236,19 @@ class Coordinator:
         """Note which workers take part; called when the test starts at the master."""
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
-            self._peers = {client.id: _Peer() for client in runner.clients.values()}
+            present = (client for client in runner.clients.values() if client.state != "missing")
+            self._peers = {client.id: _Peer() for client in present}
 
     def _on_ready(self, environment: Environment, msg: Any, **_: Any) -> None:
-        self._peers.setdefault(msg.node_id, _Peer()).ready = True
-        if all(peer.ready or peer.lost for peer in self._peers.values()) and not self.began_at:
+        if self.began_at or msg.node_id not in self._peers:
+            log.warning("worker %s came too late for this run; it takes part in the next one", msg.node_id)
+            return
+        if msg.data["plan"] != self.test.plan_hash:
+            remedy = "Give master and workers the same lease plan."
+            self.refuse(StepFailed(f"worker {msg.node_id} has another lease plan than the master", remedy))
+            return
+        self._peers[msg.node_id].ready = True
+        if all(peer.ready or peer.lost for peer in self._peers.values()):
             parts = [name for name, peer in self._peers.items() if not peer.lost]
             at = time.time() + LEAD_S
             for part, name in enumerate(parts):
@@ -213,15 +257,16 @@ class Coordinator:
             self._announce(time.perf_counter() + (at - time.time()))
 
     def _on_flush(self, environment: Environment, msg: Any, **_: Any) -> None:
-        self.tally.add(msg.data["tally"])
-        self._peers.setdefault(msg.node_id, _Peer()).in_flight = msg.data["in_flight"]
+        if (peer := self._peers.get(msg.node_id)) is not None:
+            self.tally.add(msg.data["tally"])
+            peer.in_flight = msg.data["in_flight"]
 
     def _on_done(self, environment: Environment, msg: Any, **_: Any) -> None:
-        self.tally.add(msg.data["tally"])
-        self._worker_cpu_s += msg.data["cpu_s"]
-        self.cut_journeys += msg.data["cut"]
-        peer = self._peers.setdefault(msg.node_id, _Peer())
-        peer.done, peer.in_flight = True, 0
+        if (peer := self._peers.get(msg.node_id)) is not None:
+            self.tally.add(msg.data["tally"])
+            self._worker_cpu_s += msg.data["cpu_s"]
+            self.cut_journeys += msg.data["cut"]
+            peer.done, peer.in_flight = True, 0
 
     def _on_failed(self, environment: Environment, msg: Any, **_: Any) -> None:
         self.error = OssError(msg.data["message"], msg.data["remedy"])
@@ -270,13 +315,13 @@ class Coordinator:
         elapsed = min(now - self.began_at, self.test.duration_s) if self.began_at else 0.0
         if self.walker is not None and interrupted:
             self.cut_journeys = self.walker.in_flight
-            self.walker.cut()
+            self.cease()
         if not isinstance(self.environment.runner, MasterRunner):
             self.tally = self.recorder.take()
         began = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=(now - self.began_at) if self.began_at else 0.0)
         workers, lost = self.workers
         course = Course(
-            run=self.settings.run,
+            run=self.run,
             started=began,
             finished=dt.datetime.now(dt.UTC),
             target=self.where.base,
@@ -293,6 +338,11 @@ class Coordinator:
         )
         self.result = evidence(self.test, self.tally, course)
         self.finished.set()
+
+    @property
+    def told(self) -> bool:
+        """Whether the process that started this one listens to its status lines."""
+        return self._status.open
 
     # ---- telling how it goes ---------------------------------------------------------------------------------------
 
@@ -345,13 +395,18 @@ def _raise_priority() -> None:
 
 def attach(environment: Environment, coordinator: Coordinator) -> None:
     """Let the user and the shape of this environment find their coordinator."""
-    environment.__dict__["oss_coordinator"] = coordinator
+    _place(environment).set(coordinator)
 
 
 def coordinator_of(environment: Environment) -> Coordinator:
-    """The coordinator that was attached."""
-    found: Coordinator = environment.__dict__["oss_coordinator"]
+    """The coordinator that was attached, or will be: a master may order a worker to begin while it still reads."""
+    found: Coordinator = _place(environment).get(timeout=ATTACH_S)
     return found
+
+
+def _place(environment: Environment) -> AsyncResult[Coordinator]:
+    place: AsyncResult[Coordinator] = environment.__dict__.setdefault("oss_coordinator", AsyncResult())
+    return place
 
 
 class ArrivalUser(User):
@@ -359,8 +414,8 @@ class ArrivalUser(User):
 
     @task
     def drive(self) -> None:
-        """Offer this process's share of the load, then wait to be stopped."""
-        coordinator_of(self.environment).drive()
+        """See that this process's share of the load is offered, then wait to be stopped."""
+        coordinator_of(self.environment).start()
         while True:
             gevent.sleep(3600)
 
@@ -369,6 +424,12 @@ class ScheduleShape(LoadTestShape):
     """As many users as there are processes, until the schedule has ended: the load itself is the schedule's."""
 
     abstract = False
+
+    def reset_time(self) -> None:
+        """A new run is asked for: that the last one has finished does not end it."""
+        super().reset_time()  # type: ignore[no-untyped-call]
+        if self.runner is not None:
+            coordinator_of(self.runner.environment).finished.clear()
 
     def tick(self) -> tuple[int, float] | None:
         """(users, spawn rate), or None at the end."""

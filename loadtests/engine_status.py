@@ -18,6 +18,11 @@ class StatusPipe:
         if self._fd is not None:
             os.set_blocking(self._fd, False)
 
+    @property
+    def open(self) -> bool:
+        """Whether somebody listens."""
+        return self._fd is not None
+
     def say(self, what: dict[str, Any]) -> bool:
         """Tell a line; False when the listener is gone. A full pipe drops the line: the next one says more."""
         if self._fd is None:

@@ -1,11 +1,11 @@
-"""Prometheus metrics of a running load test, on a loopback port and under the web page's `/metrics`."""
+"""Prometheus metrics of a running load test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -52,8 +52,8 @@ class RunCollector(Collector):
         yield GaugeMetricFamily("oss_loadtest_lateness_p99_seconds", "How late calls were sent", value=late)
 
 
-def serve(coordinator: Coordinator, port: int, web_ui: Any) -> None:
-    """Serve the metrics on a loopback port (0: not) and, where there is one, on the web page. Raises StepFailed."""
+def serve(coordinator: Coordinator, port: int) -> CollectorRegistry:
+    """Serve the metrics on a loopback port (0: not). Raises StepFailed."""
     registry = CollectorRegistry()
     registry.register(RunCollector(coordinator))
     if port:
@@ -61,8 +61,4 @@ def serve(coordinator: Coordinator, port: int, web_ui: Any) -> None:
             start_http_server(port, addr="127.0.0.1", registry=registry)
         except OSError as error:
             raise StepFailed(f"metrics port {port}: {error.strerror}", "Choose another --metrics-port.") from None
-    if web_ui is not None:
-
-        @web_ui.app.route("/metrics")  # type: ignore[untyped-decorator]
-        def metrics() -> Any:
-            return generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST}
+    return registry

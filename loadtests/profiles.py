@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,12 @@ def with_trace(test: LoadTest, trace: Replay) -> LoadTest:
     values |= {"stages": (stage,), "rates": (RateStage("replay", stage.duration_s, mean, mean),)}
     values["thresholds"] = tuple(t for t in test.thresholds if t.stage is None)
     return LoadTest(**values)
+
+
+def run_name(test: LoadTest) -> str:
+    """Name of a run that begins now; unique by its second."""
+    now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{now}-{test.profile}-phase{test.phase}-{test.scale}"
 
 
 def find_profile(plan: LeasePlan, name: str, source: str) -> LoadProfile:

@@ -36,7 +36,7 @@ from loadtests import running
 from loadtests.arrivals import read_trace
 from loadtests.client import target as usable_target
 from loadtests.journeys import check
-from loadtests.profiles import LoadTest, load_test, with_trace
+from loadtests.profiles import LoadTest, load_test, run_name, with_trace
 from loadtests.stations import servers_of
 from oss import runs, searching
 from oss.console import progress
@@ -184,12 +184,6 @@ def offer(args: argparse.Namespace, progress: Progress) -> running.Outcome:
     page = runs.write_pages(outcome.evidence, outcome.path, _plan_of(outcome.evidence, args.plan))
     progress.note(f"page: {shown(page)}")
     return outcome
-
-
-def run_name(test: LoadTest) -> str:
-    """Name of a run, unique by its second."""
-    now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{now}-{test.profile}-phase{test.phase}-{test.scale}"
 
 
 class Live:

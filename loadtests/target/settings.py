@@ -92,7 +92,7 @@ def derive(secret: str, purpose: str) -> str:
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Settings from variables. Raises SettingsError with every fault at once; a secret's value is never shown."""
     faults: list[str] = []
-    given = _with_secret_files(environment, faults)
+    given = with_secret_files(environment, faults)
     read = _Reader(given, faults)
     values: dict[str, Any] = {
         "service": read.one_of("OSS_SERVICE", (*SERVICES, "all"), "all"),
@@ -170,7 +170,8 @@ class _Reader:
         return value.rstrip("/")
 
 
-def _with_secret_files(environment: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+def with_secret_files(environment: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    """The variables, with those secrets filled in that are given as files; a file that cannot be read is a fault."""
     given = dict(environment)
     for name in ("OSS_SECRET", "OSS_TEST_PASSWORD", "OSS_CALLBACK_KEY", "DATABASE_URL"):
         if path := environment.get(f"{name}_FILE"):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from capacity.documents import REPOSITORY
 from capacity.leaseplan import Stage
 from loadtests.profiles import from_plan
 from tests.loadtests.certificates import new_authority
@@ -134,27 +132,6 @@ def test_tls_is_verified_with_the_authority_that_is_given(postgres: Server, tmp_
     assert distrusted.evidence.verdict == "invalid"
 
 
-def test_the_web_page_starts_and_ends_a_run(service: Service, tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, small_plan())
-    port = free_port()
-    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--host", service.url]
-    command += ["--plan", str(plan.with_name("small.lock.yaml")), "--load-profile", "test", "--lateness-bound", "5000"]
-    command += ["--evidence", str(tmp_path / "evidence"), "--web-host", "127.0.0.1", "--web-port", str(port)]
-    environment = {"PATH": "/usr/bin:/bin", "OSS_SECRET": SECRET}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as page:
-            _wait_for(lambda: _answers(page))
-            assert page.post("/swarm", data={"user_count": 1, "spawn_rate": 1, "host": service.url}).json()["success"]
-            _wait_for(lambda: list((tmp_path / "evidence").glob("*.json")))
-            assert "oss_loadtest_journeys_done_total" in page.get("/metrics").text
-            names = {row["name"] for row in page.get("/stats/requests").json()["stats"]}
-            assert {"portal.home", "api.issue", "Aggregated"} <= names
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
 def _under_load(port: str) -> None:
     """Wait until the run's own metrics show journeys that reached their end."""
 
@@ -166,13 +143,6 @@ def _under_load(port: str) -> None:
         return bool(re.search(r"^oss_loadtest_journeys_done_total\{.*\} [1-9]", text, re.M))
 
     _wait_for(done)
-
-
-def _answers(page: httpx.Client) -> bool:
-    try:
-        return page.get("/").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _first_child(pid: int) -> int:
