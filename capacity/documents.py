@@ -66,13 +66,18 @@ def read_yaml(path: Path) -> Any:
         ) from None
     except UnicodeDecodeError as error:
         raise BadInput([Fault(shown(path), "", "", f"not UTF-8 ({error.reason})", "Save the file as UTF-8.")]) from None
+    return parse_yaml(text, shown(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """The parsed YAML `text`; `source` names it in faults. Raises BadInput when it is not YAML."""
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a subclass of the safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = f"not valid YAML: {getattr(error, 'problem', None) or error}"
-        raise BadInput([Fault(shown(path), where, "", problem, "Mend the YAML at that place.")]) from None
+        raise BadInput([Fault(source, where, "", problem, "Mend the YAML at that place.")]) from None
 
 
 def validate(model: type[ModelT], data: Any, source: str) -> ModelT:
@@ -161,16 +166,19 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput([Fault(shown(path), "", "", f"cannot be read: {error}", "Check the file.")]) from None
+    return parse_csv(text, columns, shown(path))
+
+
+def parse_csv(text: str, columns: tuple[str, ...], source: str) -> list[dict[str, str]]:
+    """As `read_csv`, of a text; `source` names it in faults."""
     rows = list(csv.reader(io.StringIO(text)))
     header = rows[0] if rows else []
     faults = [
-        Fault(shown(path), "header", "", f"column {c!r} is missing", "Add the column.")
-        for c in columns
-        if c not in header
+        Fault(source, "header", "", f"column {c!r} is missing", "Add the column.") for c in columns if c not in header
     ]
     faults += [
         Fault(
-            shown(path),
+            source,
             f"row {n}",
             _shortened(row),
             f"has {len(row)} cells, the header has {len(header)}",

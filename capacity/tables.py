@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -139,15 +140,20 @@ class CalendarSpan(Document):
 
 def read_rows(model: type[RowT], path: Path) -> tuple[RowT, ...]:
     """Every row of `path` as a `model`. Raises BadInput with one fault for each wrong cell."""
+    return rows_of(model, read_csv(path, tuple(model.model_fields)), shown(path))
+
+
+def rows_of(model: type[RowT], rows: Sequence[Mapping[str, str]], source: str) -> tuple[RowT, ...]:
+    """The rows of a table as `model`s; `source` names the table in faults. Raises BadInput."""
     faults: list[Fault] = []
     parsed: list[RowT] = []
-    for number, row in enumerate(read_csv(path, tuple(model.model_fields)), start=2):
+    for number, row in enumerate(rows, start=2):
         try:
             parsed.append(model.model_validate(row))
         except ValidationError as error:
             faults += [
                 Fault(
-                    file=shown(path),
+                    file=source,
                     path=f"row {number}.{'.'.join(str(part) for part in detail['loc'])}",
                     value=repr(detail.get("input")),
                     problem=detail["msg"].removeprefix("Value error, "),
