@@ -168,6 +168,13 @@ class TrafficClassPlan(Document):
         return self
 
 
+class Reference(Document):
+    """Where the endpoints' `demand_ms` come from, when no calibration replaces them."""
+
+    source: str = "own estimate of the reference service"
+    estimate: bool = True
+
+
 class EndpointPlan(Document):
     """One operation. `demand_ms` is CPU time of the reference permit service, until a calibration replaces it."""
 
@@ -403,6 +410,7 @@ class Launch(Document):
     network: NetworkPlan
     demand: Demand
     classes: tuple[TrafficClassPlan, ...] = Field(min_length=1)
+    reference: Reference = Reference()
     endpoints: tuple[EndpointPlan, ...] = Field(min_length=1)
     stations: tuple[Station, ...] = Field(min_length=1)
     services: tuple[Service, ...] = Field(min_length=1)

@@ -47,8 +47,8 @@ def _all(all_of: Computed) -> Iterator[Assumption]:
         id="endpoints.demand_ms",
         value=f"{len(launch.endpoints)} endpoints",
         unit="CPU ms a call",
-        source=f"measured: {measured.run}" if measured else "own estimate of the reference service",
-        estimate=measured is None,
+        source=f"measured: {measured.run}" if measured else launch.reference.source,
+        estimate=launch.reference.estimate and measured is None,
     )
     for station in launch.stations:
         if station.kind == "upstream":

@@ -127,7 +127,7 @@ def _station_load(
         second = second + weight * mean**2 * (1 + call_scv(endpoint, station))
     there = (total > 0) & (first > 0)
     count = np.where(there, total, 1.0)
-    mean = np.where(there, first / count, 1e-9)
+    mean = np.where(there, first / count, 1e-12)
     scv = np.where(there, second / count / mean**2 - 1, station.service_scv)
     return StationLoad(total, mean, np.maximum(scv, 0.0))
 

@@ -71,7 +71,7 @@ def test_a_server_traces_back_to_hour_provinces_class_station_and_rule() -> None
     chain = "\n".join(s.text for s in explain(plan(), "primary-worker-01"))
     for words in ("first needed in phase 1", "n_plus_k", "2018-08-06 10:00", "launch day of phase 1", "ID-JK"):
         assert words in chain
-    for words in ("Portal visitors", "station portal", "visits/s", "services.portal@primary", "estimate"):
+    for words in ("heaviest traffic class", "station api", "visits/s", "services.api@primary", "estimate"):
         assert words in chain
 
 

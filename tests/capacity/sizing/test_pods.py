@@ -26,11 +26,11 @@ RATES = {
 }
 
 
-def sized_for(times: float, factor: float = 10.0, endpoints: tuple[EndpointPlan, ...] | None = None) -> Sized:
+def sized_for(times: float, factor: float = 30.0, endpoints: tuple[EndpointPlan, ...] | None = None) -> Sized:
     return size_stations(launch(), endpoints or launch().endpoints, work_of(times, factor), fixed(times, factor), {})
 
 
-def work_of(times: float, factor: float = 10.0) -> Workload:
+def work_of(times: float, factor: float = 30.0) -> Workload:
     return workload(launch(), launch().endpoints, {k: r * times for k, r in RATES.items()}, factor)
 
 
@@ -65,7 +65,7 @@ def test_one_replica_fewer_would_break_the_rule_that_is_named() -> None:
         e.model_copy(update={"slo_p95_ms": 60.0, "slo_p99_ms": 110.0}) if e.id == "portal.asset" else e
         for e in plan.endpoints
     )
-    work = workload(plan, tight, {k: r * 3 for k, r in RATES.items()}, 10.0)
+    work = workload(plan, tight, {k: r * 3 for k, r in RATES.items()}, 30.0)
     sized = size_stations(plan, tight, work, server_sizes(plan, work), {})
     portal = next(s for s in plan.stations if s.id == "portal")
     rule, endpoint = binding_rule(plan, tight, work, sized, portal, {})
@@ -107,9 +107,9 @@ def test_a_stricter_slo_never_needs_fewer_replicas(times: float, strict: float) 
 def test_many_workloads_at_once_are_sized_like_one_by_one() -> None:
     plan = launch()
     times = np.array([0.3, 1.0, 2.7])
-    work = workload(plan, plan.endpoints, {k: r * times for k, r in RATES.items()}, np.array([8.0, 10.0, 12.0]))
+    work = workload(plan, plan.endpoints, {k: r * times for k, r in RATES.items()}, np.array([24.0, 30.0, 36.0]))
     together = size_stations(plan, plan.endpoints, work, server_sizes(plan, work), {})
-    for n, (t, f) in enumerate(zip(times, (8.0, 10.0, 12.0), strict=True)):
+    for n, (t, f) in enumerate(zip(times, (24.0, 30.0, 36.0), strict=True)):
         alone = size_stations(plan, plan.endpoints, work_of(t, f), fixed(t, f), {})
         for s in plan.stations:
             assert together.sizes[s.id].queues[n] == alone.sizes[s.id].queues[0]
@@ -121,6 +121,6 @@ def test_an_slo_that_the_cpu_alone_breaks_is_infeasible_and_says_so() -> None:
         e.model_copy(update={"slo_p95_ms": 40.0, "slo_p99_ms": 45.0}) if e.id == "api.submit" else e
         for e in plan.endpoints
     )
-    work = workload(plan, heavy, RATES, 12.0)
+    work = workload(plan, heavy, RATES, 36.0)
     with pytest.raises(Infeasible, match=r"api replicas meets the SLO \(slo_p95 api.submit\)"):
         size_stations(plan, heavy, work, server_sizes(plan, work), {})

@@ -17,12 +17,12 @@ RATES = {"portal": 30.0, "mobile": 3.0, "local_government": 8.0, "callbacks": 11
 def after(pods: float, times: float = 1.0):  # type: ignore[no-untyped-def]
     plan = launch()
     rates = {k: r * times for k, r in RATES.items()}
-    work = workload(plan, plan.endpoints, rates, 10.0)
+    work = workload(plan, plan.endpoints, rates, 30.0)
     sizes = server_sizes(plan, work)
     for s in plan.stations:
         if s.kind == "pods":
             sizes[s.id] = size(pods, 1.0)
-    return with_retries(plan, plan.endpoints, rates, 10.0, sizes)
+    return with_retries(plan, plan.endpoints, rates, 30.0, sizes)
 
 
 def test_a_healthy_service_sees_no_more_than_the_base_failures() -> None:
