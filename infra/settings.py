@@ -62,12 +62,22 @@ class FleetSettings(Settings):
     bmcs: dict[str, BmcSetting] = Field(default_factory=dict, description="server → its BMC, where it is elsewhere")
     erase: str = Field(default="", pattern="^(require|record|)$", description="empty: require, record in a rack")
     gate_override: GateOverride | None = None
+    evidence: str = Field(default="evidence", description="folder of the gates' evidence, relative to the repository")
+    as_of: dt.date | None = Field(default=None, description="the day that lease dates are judged on; none: today")
+    approved_plan: str = Field(
+        default="", pattern="^(sha256:[0-9a-f]{64})?$", description="hash of the lease plan that may be applied"
+    )
     ssh_user: str = Field(default="ops", description="whom the playbooks sign in as; a rack takes root")
     kubernetes_archive_url: str = Field(
         default="", description="archive of the Kubernetes programs on a package mirror"
     )
     kubernetes_archive_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     pause_image: str = Field(default="", description="image that holds a pod's namespaces, as the workers pull it")
+
+    @property
+    def evidence_folder(self) -> Path:
+        """Where the gates look for evidence."""
+        return REPOSITORY / self.evidence
 
     @field_validator("bmcs", mode="before")
     @classmethod

@@ -1,0 +1,1 @@
+"""Phase gates: no phase starts without fresh, passed evidence for it (docs/gates.md)."""
