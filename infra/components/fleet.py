@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -16,12 +16,17 @@ SECRETS = ("database_password", "database_admin_password", "database_replication
 
 @dataclass(frozen=True, slots=True)
 class BmcAccess:
-    """How the fleet's BMCs are spoken to. An empty username means: not known yet, previews only."""
+    """How the fleet's BMCs are spoken to, and what is done before a server is released.
+
+    An empty username means: not known yet, previews only. `lost`: id of a machine that nobody can erase → why.
+    """
 
     username: pulumi.Input[str]
     password: pulumi.Input[str]
     ca_file: str
     erase: str
+    eraser_image: str = ""
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "BmcAccess(…)"
@@ -42,7 +47,16 @@ class LeasedFleet(pulumi.ComponentResource):
     ) -> None:
         super().__init__("oss:fleet:LeasedFleet", name, {}, opts)
         mine = pulumi.ResourceOptions(parent=self)
-        provider = Provider(f"{name}-bmc", access.username, access.password, access.ca_file, access.erase, mine)
+        provider = Provider(
+            f"{name}-bmc",
+            access.username,
+            access.password,
+            access.ca_file,
+            access.erase,
+            access.eraser_image,
+            access.lost,
+            opts=mine,
+        )
         owned = pulumi.ResourceOptions(parent=self, provider=provider)
         self.servers = {inputs.server: Server(inputs.server, inputs, owned) for inputs in servers}
         self.passwords = {secret: Password(secret.replace("_", "-"), opts=owned) for secret in SECRETS}

@@ -120,5 +120,20 @@ class PowerNotProven(LeaseError):
         )
 
 
+class NotErased(LeaseError):
+    """Data may still be on the server's drives, so it is not released."""
+
+
+class NoMediaDrive(LeaseError):
+    """The BMC offers no virtual drive of the kind that is needed."""
+
+    def __init__(self, server: str, kind: str) -> None:
+        super().__init__(
+            server,
+            f"its BMC has no virtual drive for {kind}",
+            "License virtual media at the BMC, or set the boot method of the fleet to pxe.",
+        )
+
+
 class ForbiddenTransition(LeaseError):
     """The table of states does not allow the step."""

@@ -30,6 +30,8 @@ class SkuContract(Record):
     disk_gb: int = Field(gt=0)
     nics: int = Field(gt=0)
     nic_gbit_s: float = Field(gt=0)
+    bios: str = Field(default="", description="least BIOS version; empty: any")
+    bmc_firmware: str = Field(default="", description="least firmware version of the BMC; empty: any")
 
 
 class BmcPlace(Record):
@@ -44,6 +46,7 @@ class LeaseTerms(Record):
 
     id: str
     vendor: str
+    contract: str | None = Field(default=None, description="number of the signed contract; None: not signed yet")
     start: dt.date
     end: dt.date
     months: int = Field(ge=1)
@@ -51,6 +54,28 @@ class LeaseTerms(Record):
     monthly_rent_idr: int = Field(ge=0)
     setup_idr: int = Field(ge=0)
     quotation: str | None = None
+
+
+class BootInterface(Record):
+    """One network of a server, as its cloud-init configures it: a VLAN over all of its interfaces together."""
+
+    network: str
+    vlan: int = Field(ge=1, le=4094)
+    address: str = Field(description="with prefix length, e.g. 10.20.2.31/24")
+    gateway: str = Field(default="", description="of the default route; empty: none over this network")
+
+
+class BootPlan(Record):
+    """How a delivered server gets its operating system. It counts at delivery; a standing server is left alone."""
+
+    method: Literal["media", "pxe", "http"]
+    image: str = Field(default="", description="http(s) address of the installer's image; empty with pxe")
+    seed_dir: str = Field(description="folder on this machine that the seeds of cloud-init are written to")
+    seed_url: str = Field(default="", description="http(s) address under which BMCs reach that folder")
+    user: str = Field(description="whom the playbooks sign in as")
+    ssh_keys: tuple[str, ...] = Field(min_length=1, description="public keys that may sign in")
+    domain: str
+    interfaces: tuple[BootInterface, ...] = Field(min_length=1)
 
 
 class ServerInputs(Record):
@@ -69,6 +94,9 @@ class ServerInputs(Record):
     bmc: BmcPlace
     power: Literal["On", "Off"] = "On"
     identify: bool = Field(default=False, description="lights the locator lamp")
+    delivered: bool = Field(default=True, description="False: on order, its BMC is left alone")
+    tags: dict[str, str] = Field(default_factory=dict, description="the ledger in words, for people and policies")
+    boot: BootPlan | None = Field(default=None, description="None: the vendor delivers it with an operating system")
 
 
 REPLACES = frozenset({"environment", "server", "site", "role", "index", "sku", "bmc"})

@@ -22,7 +22,7 @@ from infra.lease.schema import SCHEMA
 from infra.lease.server import Servers, input_faults
 from infra.lease.values import has_unknown, plain_map, property_map
 
-SERVER_OUTPUTS = ("state", "leaseEnd", "hardware", "unverified", "shortfalls")
+SERVER_OUTPUTS = ("state", "leaseEnd", "hardware", "unverified", "shortfalls", "fault")
 
 
 class ProviderConfig(Record):
@@ -32,6 +32,8 @@ class ProviderConfig(Record):
     password: str = Field(default="", repr=False)
     ca_file: str = ""
     erase: str = Field(default="require", pattern="^(require|record)$")
+    eraser_image: str = ""
+    lost: dict[str, str] = Field(default_factory=dict)
     version: str = ""
 
 
@@ -50,6 +52,8 @@ class LeaseProvider(api.Provider):
 
     async def configure(self, request: api.ConfigureRequest) -> api.ConfigureResponse:
         args = {key: value for key, value in plain_map(request.args).items() if not has_unknown(value)}
+        if isinstance(args.get("lost"), str):  # the engine hands a provider's mappings over as JSON
+            args["lost"] = json.loads(args["lost"])
         try:
             config = ProviderConfig.model_validate(args)
         except ValidationError as error:
@@ -59,12 +63,12 @@ class LeaseProvider(api.Provider):
             ) from None
         if config.username:
             http = pool(config.username, config.password, config.ca_file, self._patience)
-            self._servers = Servers(http, self._patience, config.erase)
+            self._servers = Servers(http, self._patience, config.erase, config.eraser_image, config.lost)
         return api.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: api.CheckRequest) -> api.CheckResponse:
         inputs = plain_map(request.new_inputs)
-        if has_unknown(inputs):
+        if has_unknown(inputs) or inputs.get("imported"):
             return api.CheckResponse(inputs=request.new_inputs)
         if _kind(request.urn) == SERVER_TYPE:
             faults = input_faults(inputs)
@@ -82,11 +86,14 @@ class LeaseProvider(api.Provider):
         outputs = SERVER_OUTPUTS if _kind(request.urn) == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
         old = {key: value for key, value in state.items() if key not in outputs}
         replacing = REPLACES if _kind(request.urn) == SERVER_TYPE else frozenset(new)
+        if state.get("imported"):  # what is known of it is its machine alone: the program tells the rest
+            replacing = frozenset({"bmc"})
         answer = difference(old, new, replacing, request.ignore_changes)
-        if state.get("shortfalls") and not answer.changes:
-            # Refresh found less hardware than contracted; an update accepts it anew, or says what is missing.
-            kind = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
-            return api.DiffResponse(changes=True, diffs=["hardware"], detailed_diff={"hardware": kind})
+        for reason, output in (("shortfalls", "hardware"), ("fault", "fault")):
+            if state.get(reason) and not answer.changes:
+                # Refresh found less hardware than contracted, or got no answer: an update tries it anew.
+                kind = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
+                return api.DiffResponse(changes=True, diffs=[output], detailed_diff={output: kind})
         return answer
 
     async def create(self, request: api.CreateRequest) -> api.CreateResponse:

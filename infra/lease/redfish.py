@@ -56,7 +56,9 @@ def pool(username: str, password: str, ca_file: str, patience: Patience) -> http
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """What a BMC answered: status, where a task is watched (empty: nowhere), and the resource."""
+
     status: int
     monitor: str
     data: dict[str, Any]
@@ -76,10 +78,10 @@ class Bmc:
     ) -> None:
         self._http = http
         self._gate = gate
-        self._server = server
+        self.server = server
         self._place = place
-        self._patience = patience
-        self._say = say
+        self.patience = patience
+        self.say = say
 
     @property
     def path(self) -> str:
@@ -90,105 +92,110 @@ class Bmc:
         """The ComputerSystem as it is now."""
         system = await self.get(self.path)
         if "PowerState" not in system or "Actions" not in system:
-            raise BmcNonsense(self._server, self._place.url, "a system without PowerState or Actions")
+            raise BmcNonsense(self.server, self._place.url, "a system without PowerState or Actions")
         return system
 
     async def hardware(self, system: dict[str, Any]) -> Hardware:
         """What the BMC reports of the system's CPU, memory, disks, interfaces and firmware."""
-        return await persist(lambda: self._hardware(system), self._patience, self._patience.request_s, self._say)
+        return await persist(lambda: self._hardware(system), self.patience, self.patience.request_s, self.say)
 
     async def _hardware(self, system: dict[str, Any]) -> Hardware:
         try:
             return await self._read_hardware(system)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             problem = f"hardware that cannot be read ({type(error).__name__}: {error})"
-            raise BmcNonsense(self._server, self._place.url, problem) from None
+            raise BmcNonsense(self.server, self._place.url, problem) from None
 
     async def _read_hardware(self, system: dict[str, Any]) -> Hardware:
         summary = system.get("ProcessorSummary") or {}
         cores = summary.get("CoreCount")
         processors, drives, nics, manager = await asyncio.gather(
-            self._members(system.get("Processors") if cores is None else None),
+            self.members(system.get("Processors") if cores is None else None),
             self.drives(system),
-            self._members(system.get("EthernetInterfaces")),
-            self._first(system.get("Links", {}).get("ManagedBy")),
+            self.members(system.get("EthernetInterfaces")),
+            self.first(system.get("Links", {}).get("ManagedBy")),
         )
         if cores is None:  # services before ComputerSystem v1.14 tell it by processor only
             cores = sum(int(p["TotalCores"]) for p in processors if p.get("TotalCores")) or None
         return Hardware(
             cores=cores,
             memory_gib=(system.get("MemorySummary") or {}).get("TotalSystemMemoryGiB"),
-            disk_gb=tuple(d["CapacityBytes"] / GIGABYTE for d in drives if d.get("CapacityBytes")),
-            nic_macs=tuple(sorted(str(n["MACAddress"]).lower() for n in nics if n.get("MACAddress"))),
+            disk_gb=tuple(d["CapacityBytes"] / GIGABYTE for d in drives if d.get("CapacityBytes"))
+            if system.get("Storage")
+            else None,
+            nic_macs=tuple(sorted(str(n["MACAddress"]).lower() for n in nics if n.get("MACAddress")))
+            if system.get("EthernetInterfaces")
+            else None,
             nic_gbit_s=tuple(sorted((n["SpeedMbps"] / 1000 for n in nics if n.get("SpeedMbps")), reverse=True)),
             serial=system.get("SerialNumber") or "",
             manufacturer=system.get("Manufacturer") or "",
             model=system.get("Model") or "",
             bios=system.get("BiosVersion") or "",
             bmc_firmware=manager.get("FirmwareVersion") or "",
+            health=(system.get("Status") or {}).get("Health") or "",
         )
 
     async def power(self, wanted: Power, limit_s: float) -> None:
-        """Bring the power to `wanted`, and return when the BMC shows it.
+        """Bring the power to `wanted`, and return when a second sign shows it as well (`second_sign`).
 
         The command is sent only while the state differs and nothing is under way, and again only after `resend_s`
         without effect: a lost answer must not power a server twice. Off is graceful first, then forced.
+        Where the BMC gives no second sign, the state must still be the same `confirm_s` later.
         Raises PowerNotProven when `limit_s` passes first.
         """
         start = time.monotonic()
         sent: float | None = None
         attempt = 0
-        seen = ""
+        shown_since: float | None = None
+        seen, failing = "", False
         while True:
             try:
                 system = await self.system()
-                seen = str(system["PowerState"])
+                seen, failing = str(system["PowerState"]), False
                 if seen == wanted:
-                    return
-                idle = seen in ("On", "Off")
-                if idle and (sent is None or time.monotonic() - sent > self._patience.resend_s):
+                    sign = second_sign(system, wanted)
+                    shown_since = shown_since or time.monotonic()
+                    if sign or (sign is None and time.monotonic() - shown_since >= self.patience.confirm_s):
+                        return
+                    if sign is None:
+                        await asyncio.sleep(self.patience.confirm_s)
+                        continue
+                    seen = f"{seen}, but {_boot_progress(system)} as its boot progress"
+                else:
+                    shown_since = None
+                idle = system["PowerState"] in ("On", "Off")
+                since = sent or shown_since  # a machine that was just switched on needs a moment to show progress
+                if idle and (since is None or time.monotonic() - since > self.patience.resend_s):
                     sent = time.monotonic()
                     attempt = 0
-                    await self._reset(system, wanted, forced=time.monotonic() - start > self._patience.graceful_off_s)
+                    await self._reset(system, wanted, forced=time.monotonic() - start > self.patience.graceful_off_s)
             except LeaseError as error:
                 if not error.retryable:
                     raise
-                seen = error.problem
-                self._say(error.problem)
+                seen, failing = error.problem, True
+                self.say(error.problem)
             attempt += 1
             if time.monotonic() - start > limit_s:
-                shown = f"it shows {seen}" if seen in ("On", "Off", "PoweringOn", "PoweringOff", "Paused") else seen
-                raise PowerNotProven(self._server, wanted, limit_s, shown)
-            await asyncio.sleep(pause_s(attempt, self._patience, 0.5))
+                shown = seen if failing else f"it shows {seen}"
+                raise PowerNotProven(self.server, wanted, limit_s, shown)
+            await asyncio.sleep(pause_s(attempt, self.patience, 0.5))
 
     async def identify(self, lit: bool) -> None:
         """Light the locator lamp, or put it out."""
-        await self._persist("PATCH", self.path, {"IndicatorLED": "Lit" if lit else "Off"})
+        await self.send("PATCH", self.path, {"IndicatorLED": "Lit" if lit else "Off"})
 
-    async def boot_once(self, target: Literal["Pxe", "Cd", "Hdd", "UefiHttp"]) -> None:
-        """Boot from `target` at the next start only."""
+    async def boot_once(self, target: Literal["Pxe", "Cd", "Hdd", "UefiHttp"], uri: str = "") -> None:
+        """Boot from `target` at the next start only; `uri` is the address for UefiHttp."""
         boot = {"BootSourceOverrideTarget": target, "BootSourceOverrideEnabled": "Once"}
-        await self._persist("PATCH", self.path, {"Boot": boot})
-
-    async def erase(self, drive: dict[str, Any]) -> bool:
-        """Erase a drive by its own SecureErase action and wait for it; False when it offers none (Drive schema)."""
-        action = (drive.get("Actions") or {}).get("#Drive.SecureErase") or {}
-        if not (target := action.get("target")):
-            return False
-        answer = await self._persist("POST", target, {})
-        while answer.status == 202 and answer.monitor:  # a task (DSP0266, "Asynchronous operations")
-            await asyncio.sleep(self._patience.longest_pause_s)
-            answer = await self._persist("GET", answer.monitor, None)
-        return True
+        await self.send("PATCH", self.path, {"Boot": {**boot, "HttpBootUri": uri} if uri else boot})
 
     async def get(self, path: str) -> dict[str, Any]:
         """A resource; retried while the BMC is late, busy or talking nonsense."""
-        return (await self._persist("GET", path, None)).data
+        return (await self.send("GET", path, None)).data
 
-    async def _persist(self, method: str, path: str, body: dict[str, Any] | None) -> _Answer:
-        return await persist(
-            lambda: self._once(method, path, body), self._patience, self._patience.request_s, self._say
-        )
+    async def send(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
+        """A request, retried as `get`: only for what may be done twice, since an answer can be lost too."""
+        return await persist(lambda: self._once(method, path, body), self.patience, self.patience.request_s, self.say)
 
     async def _reset(self, system: dict[str, Any], wanted: Power, forced: bool) -> None:
         action = system["Actions"].get("#ComputerSystem.Reset") or {}
@@ -197,16 +204,17 @@ class Bmc:
         kind = next((wish for wish in wishes if wish in allowed), None)
         target = action.get("target")
         if not kind or not target:
-            raise BmcNonsense(self._server, self._place.url, f"a system that offers no way to power it {wanted}")
+            raise BmcNonsense(self.server, self._place.url, f"a system that offers no way to power it {wanted}")
         await self._once("POST", target, {"ResetType": kind})
 
     async def drives(self, system: dict[str, Any]) -> list[dict[str, Any]]:
         """Every drive of the system, as reported."""
-        stores = await self._members(system.get("Storage"))
+        stores = await self.members(system.get("Storage"))
         links = [link["@odata.id"] for store in stores for link in store.get("Drives") or []]
         return list(await asyncio.gather(*(self.get(link) for link in links)))
 
-    async def _members(self, link: dict[str, Any] | None) -> list[dict[str, Any]]:
+    async def members(self, link: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """The members of a collection; none without a link."""
         if not link:
             return []
         collection = await self.get(link["@odata.id"])
@@ -214,42 +222,63 @@ class Bmc:
         # A service may expand the members in place (DSP0266, "$expand"); links alone hold one key.
         return list(await asyncio.gather(*(_done(m) if len(m) > 1 else self.get(m["@odata.id"]) for m in members)))
 
-    async def _first(self, links: list[dict[str, Any]] | None) -> dict[str, Any]:
+    async def first(self, links: list[dict[str, Any]] | None) -> dict[str, Any]:
+        """The first of several linked resources; empty without any."""
         return await self.get(links[0]["@odata.id"]) if links else {}
 
-    async def _once(self, method: str, path: str, body: dict[str, Any] | None) -> _Answer:
+    async def _once(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
         url = urljoin(self._place.url, path)
         if not url.startswith(self._place.url + "/"):  # the credentials are for this controller alone
-            raise BmcNonsense(self._server, self._place.url, f"a link to another place ({url})")
+            raise BmcNonsense(self.server, self._place.url, f"a link to another place ({url})")
         try:
             async with self._gate:
                 answer = await self._http.request(method, url, json=body)
         except httpx.TimeoutException:
-            raise BmcUnreachable(self._server, url, f"gave no answer in {self._patience.answer_s:.0f} s") from None
+            raise BmcUnreachable(self.server, url, f"gave no answer in {self.patience.answer_s:.0f} s") from None
         except httpx.TransportError as error:
             if verification := _verification_error(error):
-                raise BmcUntrusted(self._server, self._place.url, verification) from None
+                raise BmcUntrusted(self.server, self._place.url, verification) from None
             problem = "cannot be reached" if isinstance(error, httpx.ConnectError) else "dropped the connection"
-            raise BmcUnreachable(self._server, url, problem) from None
+            raise BmcUnreachable(self.server, url, problem) from None
         self._judge(answer, url)
         try:
             data = answer.json() if answer.content else {}
         except ValueError:
-            raise BmcNonsense(self._server, url, "what is not JSON") from None
+            raise BmcNonsense(self.server, url, "what is not JSON") from None
         if not isinstance(data, dict):
-            raise BmcNonsense(self._server, url, "JSON that is no object")
-        return _Answer(answer.status_code, answer.headers.get("Location", ""), data)
+            raise BmcNonsense(self.server, url, "JSON that is no object")
+        return Answer(answer.status_code, answer.headers.get("Location", ""), data)
 
     def _judge(self, answer: httpx.Response, url: str) -> None:
         status = answer.status_code
         if status in (401, 403):
-            raise BmcRefused(self._server, self._place.url, status)
+            raise BmcRefused(self.server, self._place.url, status)
         if status == 404:
-            raise NoSuchSystem(self._server, url)
+            raise NoSuchSystem(self.server, url)
         if status in _BUSY or status > 500:
-            raise BmcFailing(self._server, url, status)
+            raise BmcFailing(self.server, url, status)
         if status >= 300:
-            raise BmcRejected(self._server, url, status, _words(answer))
+            raise BmcRejected(self.server, url, status, _words(answer))
+
+
+def second_sign(system: dict[str, Any], wanted: Power) -> bool | None:
+    """Whether something besides PowerState shows the power: None when the BMC has no second sign.
+
+    BootProgress (ComputerSystem v1.13) leaves `None` as soon as a processor starts. That it stays after the power is
+    cut is seen in practice, so it proves power On, and says nothing against Off.
+    """
+    if wanted == "Off" or "BootProgress" not in system:
+        return None
+    return _boot_progress(system) != "None"
+
+
+def runs(system: dict[str, Any]) -> bool:
+    """Whether the BMC reports a running operating system."""
+    return system["PowerState"] == "On" and _boot_progress(system) == "OSRunning"
+
+
+def _boot_progress(system: dict[str, Any]) -> str:
+    return str((system.get("BootProgress") or {}).get("LastState") or "None")
 
 
 async def _done(value: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -19,10 +21,13 @@ class Provider(pulumi.ProviderResource):
         password: pulumi.Input[str],
         ca_file: str,
         erase: str,
+        eraser_image: str = "",
+        lost: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         secret = pulumi.Output.secret(password) if password else None
-        props = {"username": username or None, "password": secret, "caFile": ca_file, "erase": erase}
+        props: dict[str, Any] = {"username": username or None, "password": secret, "caFile": ca_file, "erase": erase}
+        props |= {"eraserImage": eraser_image or None, "lost": json.dumps(lost) if lost else None}
         super().__init__("lease", name, props, opts)
 
 
@@ -35,7 +40,7 @@ class Server(pulumi.CustomResource):
 
     def __init__(self, name: str, inputs: ServerInputs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = inputs.model_dump(mode="json", by_alias=True, exclude_none=True)
-        outputs = dict.fromkeys(("state", "leaseEnd", "hardware", "unverified", "shortfalls"))
+        outputs = dict.fromkeys(("state", "leaseEnd", "hardware", "unverified", "shortfalls", "fault"))
         super().__init__(SERVER_TYPE, name, {**props, **outputs}, opts)
 
     def translate_output_property(self, prop: str) -> str:

@@ -23,7 +23,10 @@ class Patience:
     first_pause_s: float = 0.5
     longest_pause_s: float = 15.0
     request_s: float = 180.0
+    read_s: float = 60.0  # a refresh asks the whole fleet, and says of which server it learnt nothing
     power_s: float = 600.0
+    confirm_s: float = 2.0
+    erase_s: float = 12 * 3600.0
     graceful_off_s: float = 60.0
     resend_s: float = 30.0
     per_bmc: int = 8

@@ -46,12 +46,21 @@ SCHEMA: dict[str, Any] = {
             "password": {**_TEXT, "secret": True},
             "caFile": _TEXT,
             "erase": _TEXT,
+            "eraserImage": _TEXT,
+            "lost": {"type": "object", "additionalProperties": _TEXT},
         }
     },
     "resources": {
         SERVER_TYPE: _resource(
             ServerInputs,
-            {"state": _TEXT, "leaseEnd": _TEXT, "hardware": _ANY, "unverified": _LISTING, "shortfalls": _LISTING},
+            {
+                "state": _TEXT,
+                "leaseEnd": _TEXT,
+                "hardware": _ANY,
+                "unverified": _LISTING,
+                "shortfalls": _LISTING,
+                "fault": _TEXT,
+            },
         ),
         PASSWORD_TYPE: _resource(PasswordInputs, {"result": {**_TEXT, "secret": True}}),
     },

@@ -191,6 +191,14 @@ def power_off(rack: str, server: str, how: Literal["graceful", "force"]) -> None
     unplug(rack, server)
 
 
+def renew(spec: RackSpec, server: RackServer, state: Path) -> None:
+    """Make a server anew that is off, of the same image, with empty disks. Its name, address and keys stay."""
+    name = container_name(spec.name, server.name)
+    image = podman("inspect", "--format", "{{.ImageName}}", name, doing=f"looking at {server.name}").stdout.strip()
+    remove(spec.name, server.name, None)
+    create(spec, server, image, state)
+
+
 def remove(rack: str, server: str, state: Path | None) -> None:
     """Remove the server with its disks, its network and what was delivered with it."""
     name = container_name(rack, server)

@@ -91,6 +91,29 @@ class Systems(AbstractSystemsDriver):  # type: ignore[misc]
         except OssError as failure:
             raise error.FishyError(f"{self.hardware[system].name}: {failure.message}") from None
 
+    def describe(self, hardware: Hardware, power: str, chassis: list[str]) -> Json:
+        """The ComputerSystem resource of a server."""
+        progress, settings = self.power.progress(hardware.id), self.store.get(hardware.id)
+        return inventory.system(hardware, power, progress, settings, chassis)
+
+    def erasable(self, identity: str) -> bool:
+        """Whether the system's drives offer SecureErase; injected faults take it away."""
+        return True
+
+    def erase(self, identity: str, drive: str) -> None:
+        """Erase a drive of a server that is off."""
+        system = self.uuid(identity)
+        name = self.hardware[system].name
+        if drive not in {item["Id"] for item in inventory.drives(self.hardware[system])}:
+            raise error.NotFound(f"{name} has no drive {drive}")
+        if self.power.state(system) != "Off":
+            raise error.Conflict(f"{name} is on: its drives are in use")
+        log.info("%s: drive %s is erased", name, drive)
+        try:
+            self.power.erase(system, drive)
+        except OssError as failure:
+            raise error.FishyError(f"{name}: {failure.message}") from None
+
     def get_boot_device(self, identity: str) -> str:
         """Target of the boot override."""
         return str(self.store.get(self.uuid(identity))["boot_target"])
@@ -158,7 +181,8 @@ class Parts:
 
     def get_drives(self, system: str, storage: str) -> list[Json]:
         """Drives of a storage subsystem."""
-        return inventory.drives(self._systems.hardware[system]) if storage == inventory.STORAGE_ID else []
+        hardware, erasable = self._systems.hardware[system], self._systems.erasable(system)
+        return inventory.drives(hardware, erasable) if storage == inventory.STORAGE_ID else []
 
     def get_volumes_col(self, system: str, storage: str) -> list[Json]:
         """No volumes: the installer partitions the disks."""
@@ -284,8 +308,7 @@ class RackApplication(emulator.Application):  # type: ignore[misc]
         hardware = self.rack.hardware.get(str(params.get("identity")))
         if hardware is not None:
             if template_name == "system.json":
-                settings = self.rack.store.get(hardware.id)
-                return json.dumps(inventory.system(hardware, params["power_state"], settings, params["chassis"]))
+                return json.dumps(self.rack.describe(hardware, params["power_state"], params["chassis"]))
             if template_name == "processor.json":
                 return json.dumps(inventory.processor(hardware, params["processor"]))
             if template_name in ("storage.json", "drive.json"):
@@ -308,6 +331,13 @@ def install(systems: Systems) -> RackApplication:
         return patch_system(systems, identity) if flask.request.method == "PATCH" else original(identity=identity)
 
     app.view_functions["system_resource"] = system_resource
+
+    def secure_erase(identity: str, storage: str, drive: str) -> Any:
+        systems.erase(identity, drive)
+        return flask.Response(status=204)
+
+    drives = f"/redfish/v1/Systems/<identity>/Storage/<storage>/Drives/<drive>/{inventory.SECURE_ERASE}"
+    app.add_url_rule(drives, view_func=secure_erase, methods=["POST"])
     assert isinstance(app, RackApplication)
     return app
 

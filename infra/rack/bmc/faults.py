@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from capacity.documents import Document
 from infra.rack.bmc.app import StartResponse, Systems, error_body
+from infra.rack.bmc.inventory import Hardware
 
 log = logging.getLogger("bmc")
 
@@ -28,16 +29,19 @@ class FaultRule(Document):
 
     `late` waits `delay_s` and then serves; `status` answers with `status` and an error body; `garbage` answers 200 with
     text that is no JSON; `drop` carries nothing out and closes the connection; `drop_after` carries the request out,
-    then closes the connection; `claims_on` reports power On whatever it is; `deaf` accepts a reset and does nothing.
+    then closes the connection; `claims_on` reports power On whatever it is; `deaf` accepts a reset and does nothing;
+    `no_erase` shows drives without SecureErase; `blind` reports no boot progress; `other` reports the properties of
+    `shows` instead of the system's own.
     """
 
-    kind: Literal["late", "status", "garbage", "drop", "drop_after", "claims_on", "deaf"]
+    kind: Literal["late", "status", "garbage", "drop", "drop_after", "claims_on", "deaf", "no_erase", "blind", "other"]
     system: str = Field(default="", description="id; empty: every system")
     method: Literal["", "GET", "POST", "PATCH"] = ""
     path_end: str = Field(default="", description="end of the path, e.g. ComputerSystem.Reset")
     times: int | None = Field(default=None, ge=1)
     delay_s: float = Field(default=1.0, ge=0, le=120)
     status: int = Field(default=500, ge=400, le=599)
+    shows: dict[str, Any] = Field(default_factory=dict, description="properties of the ComputerSystem, for `other`")
 
 
 _RULES = TypeAdapter(list[FaultRule])
@@ -52,6 +56,9 @@ class Faults:
         self._rules: list[FaultRule] = []
         self._hits: list[int] = []
         systems.power = _TwistedPower(systems.power, self)
+        self._served = systems.erasable, systems.describe
+        systems.erasable = self._erasable  # type: ignore[method-assign]
+        systems.describe = self._describe  # type: ignore[method-assign]
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve, twist or drop one request."""
@@ -75,6 +82,17 @@ class Faults:
             list(self._serve(environ, lambda *_: None))
         environ["rack.drop"]()
         return []
+
+    def _erasable(self, identity: str) -> bool:
+        return self.take(identity, "GET", "", ("no_erase",)) is None and self._served[0](identity)
+
+    def _describe(self, hardware: Hardware, power: str, chassis: list[str]) -> dict[str, Any]:
+        shown = self._served[1](hardware, power, chassis)
+        if self.take(hardware.id, "GET", "", ("blind",)):
+            shown.pop("BootProgress", None)
+        if rule := self.take(hardware.id, "GET", "", ("other",)):
+            shown |= rule.shows
+        return shown
 
     def take(self, system: str, method: str, path: str, kinds: tuple[str, ...]) -> FaultRule | None:
         """The first rule that hits this request; its count goes down."""
@@ -114,7 +132,7 @@ class Faults:
         return _answer(start_response, 404, error_body("no such page"))
 
     def _seen(self) -> dict[str, Any]:
-        kept = ("power", "requests", "boots", "last_boot", "media", "asset_tag")
+        kept = ("power", "requests", "boots", "last_boot", "media", "asset_tag", "indicator", "erased", "boot_target")
         store = self._systems.store
         return {
             system: {"name": hardware.name, **{key: store.get(system)[key] for key in kept}}
@@ -138,6 +156,14 @@ class _TwistedPower:
         """Nothing, where the controller is deaf."""
         if self._faults.take(system, "POST", "", ("deaf",)) is None:
             self._power.reset(system, kind)
+
+    def progress(self, system: str) -> str:
+        """The truth: what boots is seen elsewhere than the power."""
+        return str(self._power.progress(system))
+
+    def erase(self, system: str, drive: str) -> None:
+        """As the power below."""
+        self._power.erase(system, drive)
 
     def reload(self) -> None:
         """As the power below."""

@@ -19,6 +19,7 @@ MANUFACTURER = "OSS Rack"
 BIOS_VERSION = "1.4.2"
 CONTROLLER_VERSION = "2.10"
 STORAGE_ID = "1"
+SECURE_ERASE = "Actions/Drive.SecureErase"
 _GB = 10**9
 
 
@@ -59,7 +60,7 @@ def hardware_of(spec: RackSpec) -> dict[str, Hardware]:
     return {spec.bmc_id(server): Hardware(spec.bmc_id(server), server) for server in spec.servers}
 
 
-def system(hardware: Hardware, power: str, settings: Json, chassis: list[str]) -> Json:
+def system(hardware: Hardware, power: str, progress: str, settings: Json, chassis: list[str]) -> Json:
     """ComputerSystem. `settings` are the changeable parts kept by the store (see `store.DEFAULTS`)."""
     path = f"/redfish/v1/Systems/{hardware.id}"
     sku = hardware.server.sku
@@ -80,6 +81,7 @@ def system(hardware: Hardware, power: str, settings: Json, chassis: list[str]) -
         "IndicatorLED": settings["indicator"],
         "Status": healthy,
         "PowerState": power,
+        "BootProgress": {"LastState": progress},
         "BiosVersion": settings["versions"].get("BiosVersion", BIOS_VERSION),
         "Boot": {
             "BootSourceOverrideEnabled": settings["boot_enabled"],
@@ -156,10 +158,10 @@ def storage(hardware: Hardware) -> Json:
     }
 
 
-def drives(hardware: Hardware) -> list[Json]:
-    """Drives of the SKU, each of its capacity in decimal gigabytes."""
+def drives(hardware: Hardware, erasable: bool = True) -> list[Json]:
+    """Drives of the SKU, each of its capacity in decimal gigabytes. `erasable`: whether they offer SecureErase."""
     sku = hardware.server.sku
-    return [
+    made: list[Json] = [
         {
             "@odata.type": "#Drive.v1_4_0.Drive",
             "@odata.id": f"/redfish/v1/Systems/{hardware.id}/Storage/{STORAGE_ID}/Drives/{number}",
@@ -174,6 +176,10 @@ def drives(hardware: Hardware) -> list[Json]:
         }
         for number in range(sku.disks)
     ]
+    if erasable:
+        for drive in made:
+            drive["Actions"] = {"#Drive.SecureErase": {"target": f"{drive['@odata.id']}/{SECURE_ERASE}"}}
+    return made
 
 
 def ethernet_interface(hardware: Hardware, mac: str) -> Json:

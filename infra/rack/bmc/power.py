@@ -26,6 +26,8 @@ from infra.rack.state import read_spec
 log = logging.getLogger("bmc")
 
 REFRESH_SECONDS = 1.0
+ERASING_SECONDS = 0.5  # on paper
+FIRST_DRIVE = "0"
 SETTLE_SECONDS = 30.0
 
 
@@ -37,6 +39,12 @@ class Power(Protocol):
 
     def reset(self, system: str, kind: str) -> None:
         """Carry out a reset (see `inventory.RESET_TYPES`). Raises OssError when the server does not obey."""
+
+    def progress(self, system: str) -> str:
+        """How far it started (ComputerSystem, BootProgress.LastState): `None` while it has no power."""
+
+    def erase(self, system: str, drive: str) -> None:
+        """Erase a drive of a server that is off. Raises OssError when it cannot be."""
 
     def reload(self) -> None:
         """Read the rack's spec again."""
@@ -62,6 +70,14 @@ class PaperPower:
         else:
             self._settle(system, kind)
 
+    def progress(self, system: str) -> str:
+        """A paper server runs as soon as it has power."""
+        return "OSRunning" if self._store.get(system)["power"] == "On" else "None"
+
+    def erase(self, system: str, drive: str) -> None:
+        """Note it."""
+        self._store.erased(system, drive)
+
     def reload(self) -> None:
         """Nothing to read."""
 
@@ -72,6 +88,15 @@ class PaperPower:
             self._store.update(system, power="Off")
         elif was == "Off" or "Restart" in kind:
             self._store.booted(system)
+            self._erase_by_image(system)
+
+    def _erase_by_image(self, system: str) -> None:
+        """What an image named `eraser…` does once it was booted from the CD: erase all there is, and switch off."""
+        settings = self._store.get(system)
+        cd = settings["media"].get("Cd", {})
+        if settings["last_boot"] == "Cd" and str(cd.get("ImageName", "")).startswith("eraser"):
+            self._store.erased(system, "all")
+            gevent.spawn_later(ERASING_SECONDS, self._store.update, system, power="Off")
 
 
 class ContainerPower:
@@ -111,6 +136,19 @@ class ContainerPower:
         if time.monotonic() - self._read_at > REFRESH_SECONDS:
             self._refresh()
         return "On" if name in self._watched else "Off"
+
+    def progress(self, system: str) -> str:
+        """A container's init runs as soon as it has power."""
+        return "OSRunning" if self.state(system) in ("On", "PoweringOff") else "None"
+
+    def erase(self, system: str, drive: str) -> None:
+        """Make the server anew with empty disks. All its data are on its first drive, so the others hold none."""
+        name = self._names[system]
+        if drive == FIRST_DRIVE:
+            with self._locks[name]:
+                servers.renew(self._spec, self._spec.server(name), self._spec_file.parent.parent)
+                self._refresh()
+        self._store.erased(system, drive)
 
     def reset(self, system: str, kind: str) -> None:
         """Power on, cut and force are done when this returns; a graceful change goes on behind it."""

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "media": {},  # device → image, inserted, write_protected, user name
     "requests": {},  # reset type → how often it was asked for
     "boots": 0,  # how often it really started
+    "erased": {},  # drive → how often its data was erased
 }
 
 
@@ -61,6 +62,12 @@ class Store:
         requests = dict(self.get(system)["requests"])
         requests[request] = requests.get(request, 0) + 1
         self.update(system, requests=requests)
+
+    def erased(self, system: str, drive: str) -> None:
+        """Note that a drive's data are gone."""
+        done = dict(self.get(system)["erased"])
+        done[drive] = done.get(drive, 0) + 1
+        self.update(system, erased=done)
 
     def booted(self, system: str) -> None:
         """Note a start: what it booted from, and that a boot override meant for one boot is used up."""

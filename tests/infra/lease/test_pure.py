@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pulumi.provider.experimental.provider import PropertyDiffKind
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra.lease.contract import Hardware, shortfalls, unverified
+from infra.lease.contract import Hardware, shortfalls, unverified, version
 from infra.lease.difference import changes, difference
 from infra.lease.errors import BmcFailing, BmcRefused, ForbiddenTransition
 from infra.lease.inputs import contract
@@ -76,13 +76,24 @@ def test_a_shortfall_exactly_where_there_is_less(cores: int, memory: int, disks:
     assert ("cores" in said) == (cores < 32)
     assert ("memory" in said) == (memory < 256)
     assert ("disks instead" in said) == (len(disks) < 2)
-    assert ("smaller" in said) == any(size < 960 * 0.99 for size in disks[:2])
+    assert ("smaller" in said) == any(size < 960 * 0.99 for size in sorted(disks)[-2:])
     assert ("interfaces instead" in said) == (nics < 2)
 
 
 def test_silence_is_told_and_is_no_shortfall() -> None:
     assert shortfalls(CONTRACT, Hardware()) == ()
     assert len(unverified(Hardware())) == 6
+    assert "0 disks instead of 2" in shortfalls(CONTRACT, Hardware(disk_gb=()))
+    assert "0 network interfaces instead of 2" in shortfalls(CONTRACT, Hardware(nic_macs=()))
+
+
+def test_firmware_is_compared_by_its_numbers() -> None:
+    assert version("2.9") < version("2.10") < version("2.10.1") == version("v2.10.1"[1:])
+    assert version("1.4.2-rc1") > version("1.4.1")
+    least = CONTRACT.model_copy(update={"bios": "1.10"})
+    assert shortfalls(least, MET.model_copy(update={"bios": "1.9"})) == ("BIOS 1.9 instead of 1.10 or later",)
+    assert shortfalls(least, MET.model_copy(update={"bios": "1.10"})) == ()
+    assert "Critical" in shortfalls(CONTRACT, MET.model_copy(update={"health": "Critical"}))[0]
 
 
 @given(PLAIN, PLAIN)

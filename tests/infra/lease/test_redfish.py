@@ -44,6 +44,7 @@ def by_sushy(rack: PaperRack, name: str) -> tuple[str, Hardware]:
         model=system.model,
         bios=system.bios_version,
         bmc_firmware=system.managers[0].firmware_version,
+        health=str(system.status.health.value),
     )
 
 

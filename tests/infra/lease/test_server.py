@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from infra.lease.errors import (
 )
 from infra.lease.inputs import server_inputs
 from infra.lease.model import BmcPlace, ServerInputs
+from infra.lease.records import read_erasures
 from infra.lease.redfish import pool
 from infra.lease.retry import Patience
 from infra.lease.server import Servers, system_id
@@ -38,10 +40,13 @@ QUICK = Patience(
     answer_s=5,
     first_pause_s=0.02,
     longest_pause_s=0.2,
-    request_s=3,
-    power_s=4,
+    request_s=2,
+    read_s=0.5,
+    power_s=3,
     graceful_off_s=2,
     resend_s=1,
+    confirm_s=0.05,
+    erase_s=10,
 )
 T = TypeVar("T")
 
@@ -61,14 +66,14 @@ def run(rack: PaperRack, work: Callable[[Servers], Awaitable[T]], patience: Pati
     async def inner() -> T:
         http = settings.pop("http", None) or rack.pool(patience)
         async with http:
-            return await work(Servers(http, patience, erase=settings.pop("erase", "record")))
+            return await work(Servers(http, patience, **settings))
 
     return asyncio.run(inner())
 
 
-def create(rack: PaperRack, **changes: Any) -> dict[str, Any]:
+def create(rack: PaperRack, patience: Patience = QUICK, **changes: Any) -> dict[str, Any]:
     said: list[str] = []
-    _, state = run(rack, lambda servers: servers.create(wanted(rack, **changes), said.append))
+    _, state = run(rack, lambda servers: servers.create(wanted(rack, **changes), said.append), patience)
     return state
 
 
@@ -95,6 +100,7 @@ def test_create_twice_adopts_and_powers_once(rack: PaperRack) -> None:
 
 def test_shortfalls_are_all_named_and_nothing_is_powered(rack: PaperRack) -> None:
     promised = {**wanted(rack)["sku"], "cores": 64, "memoryGib": 512, "disks": 4, "diskGb": 1920, "nicGbitS": 100}
+    promised |= {"bios": "1.10.0", "bmcFirmware": "2.11"}
     with pytest.raises(NotAccepted) as caught:
         create(rack, sku=promised)
     for words in (
@@ -103,6 +109,8 @@ def test_shortfalls_are_all_named_and_nothing_is_powered(rack: PaperRack) -> Non
         "2 disks instead of 4",
         "1920 GB",
         "slower than 100 Gbit/s",
+        "BIOS 1.4.2 instead of 1.10.0 or later",
+        "BMC firmware 1.00 instead of 2.11 or later",
         WORKER,
     ):
         assert words in str(caught.value)
@@ -121,6 +129,9 @@ def test_shortfalls_are_all_named_and_nothing_is_powered(rack: PaperRack) -> Non
         {"kind": "drop", "method": "POST", "times": 1},
         {"kind": "drop_after", "method": "POST", "times": 1},
         {"kind": "deaf", "times": 1},
+        {"kind": "blind"},
+        {"kind": "claims_on"},
+        {"kind": "status", "status": 500, "method": "PATCH", "times": 1},
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
@@ -139,6 +150,7 @@ def test_passing_faults_are_waited_out_and_power_comes_once(rack: PaperRack, fau
         ({"kind": "drop"}, BmcUnreachable),
         ({"kind": "status", "status": 401}, BmcRefused),
         ({"kind": "status", "status": 404}, NoSuchSystem),
+        ({"kind": "late", "delay_s": 8}, BmcUnreachable),
         ({"kind": "deaf"}, PowerNotProven),
     ],
     ids=lambda value: str(getattr(value, "__name__", value)),
@@ -146,12 +158,21 @@ def test_passing_faults_are_waited_out_and_power_comes_once(rack: PaperRack, fau
 def test_lasting_faults_name_the_server_and_a_remedy(
     rack: PaperRack, fault: dict[str, Any], error: type[LeaseError]
 ) -> None:
+    boots = rack.seen()[WORKER]["boots"]
     rack.faults({**fault, "system": rack.system(WORKER)})
     with pytest.raises(error) as caught:
-        create(rack)
+        create(rack, patience=replace(QUICK, answer_s=0.5))
     assert WORKER in caught.value.message
     assert caught.value.remedy
-    assert rack.seen()[WORKER]["power"] == "Off"
+    assert (rack.seen()[WORKER]["power"], rack.seen()[WORKER]["boots"]) == ("Off", boots)
+
+
+def test_power_that_is_only_claimed_is_not_believed(rack: PaperRack) -> None:
+    boots = rack.seen()[WORKER]["boots"]
+    rack.faults(*({"kind": kind, "system": rack.system(WORKER)} for kind in ("claims_on", "deaf")))
+    with pytest.raises(PowerNotProven, match=f"{WORKER}.*shows On, but None as its boot progress"):
+        create(rack)
+    assert rack.seen()[WORKER]["boots"] == boots
 
 
 def test_wrong_credentials_are_tried_once(rack: PaperRack) -> None:
@@ -184,6 +205,99 @@ def test_read_shows_power_that_was_cut_outside(rack: PaperRack) -> None:
     assert (inputs["power"], now["power"], now["state"]) == ("Off", "Off", "accepted")
 
 
+def test_a_running_system_is_in_service_and_a_stopped_one_is_not(rack: PaperRack) -> None:
+    state = create(rack)
+    identity = system_id(BmcPlace.model_validate(state["bmc"]))
+
+    def read(before: dict[str, Any]) -> dict[str, Any]:
+        found = run(rack, lambda servers: servers.read(identity, before, lambda _: None))
+        assert found is not None
+        return found[1]
+
+    serving = read(state)
+    assert serving["state"] == "in service"
+    assert read(serving) == serving
+    rack.set_power(WORKER, "Off")
+    assert read(serving)["state"] == "accepted"
+
+
+def test_a_controller_that_cannot_be_read_leaves_the_state_and_says_why(rack: PaperRack) -> None:
+    state = create(rack)
+    rack.faults({"kind": "status", "status": 401, "system": rack.system(WORKER)})
+    identity = system_id(BmcPlace.model_validate(state["bmc"]))
+    found = run(rack, lambda servers: servers.read(identity, state, lambda _: None))
+    assert found is not None
+    assert "refuses the credentials" in found[1]["fault"]
+    assert found[1] | {"fault": ""} == state
+    rack.faults()
+    mended = run(rack, lambda servers: servers.update(found[1], wanted(rack), lambda _: None))
+    assert mended["fault"] == ""
+
+
+def test_hardware_that_shrank_is_seen(rack: PaperRack) -> None:
+    state = create(rack)
+    rack.faults(
+        {"kind": "other", "system": rack.system(WORKER), "shows": {"MemorySummary": {"TotalSystemMemoryGiB": 128}}}
+    )
+    identity = system_id(BmcPlace.model_validate(state["bmc"]))
+    found = run(rack, lambda servers: servers.read(identity, state, lambda _: None))
+    assert found is not None
+    assert found[1]["shortfalls"] == ["128 GiB of memory instead of 256"]
+
+
+def test_a_server_on_order_is_not_asked_and_comes_when_it_is_delivered(rack: PaperRack) -> None:
+    rack.faults({"kind": "status", "status": 500, "system": rack.system(WORKER)})
+    ordered = create(rack, delivered=False)
+    assert (ordered["state"], ordered["hardware"].get("cores")) == ("ordered", None)
+    run(rack, lambda servers: servers.delete(ordered, lambda _: None))
+    rack.faults()
+    taken = run(rack, lambda servers: servers.update(ordered, wanted(rack), lambda _: None))
+    assert (taken["state"], rack.seen()[WORKER]["power"]) == ("provisioned", "On")
+    gone = run(rack, lambda servers: servers.update(taken, wanted(rack, delivered=False), lambda _: None))
+    assert (gone["state"], rack.seen()[WORKER]["power"]) == ("ordered", "Off")
+    assert [record.server for _, record in read_erasures("paper")] == [WORKER]
+
+
+def boot_plan(folder: Path, method: str) -> dict[str, Any]:
+    return {
+        "method": method,
+        "image": "" if method == "pxe" else "https://boot.oss.internal/installer.iso",
+        "seedDir": str(folder),
+        "seedUrl": "https://boot.oss.internal/seeds/",
+        "user": "ops",
+        "sshKeys": ["ssh-ed25519 AAAA operator"],
+        "domain": "oss.internal",
+        "interfaces": [{"network": "cluster", "vlan": 102, "address": "10.20.2.31/24", "gateway": "10.20.2.1"}],
+    }
+
+
+def test_virtual_media_install_once_with_a_seed(rack: PaperRack, tmp_path: Path) -> None:
+    before = rack.seen()[WORKER]["boots"]
+    state = create(rack, boot=boot_plan(tmp_path / "seeds", "media"))
+    seen = rack.seen()[WORKER]
+    assert (seen["last_boot"], seen["boot_target"], seen["boots"]) == ("Cd", "None", before + 1)
+    assert seen["media"]["Cd"]["Image"] == "https://boot.oss.internal/installer.iso"
+    assert seen["media"]["Floppy"]["Image"] == f"https://boot.oss.internal/seeds/{WORKER}/seed.iso"
+    # Again, as after a kill: adopted, not installed twice.
+    assert create(rack, boot=boot_plan(tmp_path / "seeds", "media")) == state
+    assert rack.seen()[WORKER]["boots"] == before + 1
+    # The system runs, so the next change takes the media out.
+    new = wanted(rack, boot=boot_plan(tmp_path / "seeds", "media"), identify=True)
+    run(rack, lambda servers: servers.update(state, new, lambda _: None))
+    assert not any(drive["Inserted"] for drive in rack.seen()[WORKER]["media"].values())
+    assert rack.seen()[WORKER]["indicator"] == "Lit"
+
+
+@pytest.mark.parametrize(("method", "target"), [("pxe", "Pxe"), ("http", "UefiHttp")])
+def test_network_boot_finds_the_seed_by_the_interface(
+    rack: PaperRack, tmp_path: Path, method: str, target: str
+) -> None:
+    state = create(rack, boot=boot_plan(tmp_path / "seeds", method))
+    assert rack.seen()[WORKER]["last_boot"] == target
+    mac = state["hardware"]["nicMacs"][0].replace(":", "-")
+    assert "local-hostname: primary-worker-01" in (tmp_path / "seeds" / "mac" / mac / "meta-data").read_text()
+
+
 def test_read_of_a_system_that_is_gone(rack: PaperRack) -> None:
     place = BmcPlace(url=rack.spec.bmc_url, system="00000000-0000-0000-0000-000000000000")
     assert run(rack, lambda servers: servers.read(system_id(place), {}, lambda _: None)) is None
@@ -194,6 +308,7 @@ def test_import_needs_the_address_alone(rack: PaperRack) -> None:
     found = run(rack, lambda servers: servers.read(system_id(place), {}, lambda _: None))
     assert found is not None
     assert found[0]["bmc"] == place.model_dump(by_alias=True)
+    assert (found[0]["server"], found[0]["imported"]) == (WORKER, True)
     assert found[1]["hardware"]["cores"] == plans.SKU.cores
 
 
@@ -213,14 +328,44 @@ def test_delete_leaves_power_off_and_a_record(rack: PaperRack, tmp_path: Path) -
     assert path.stat().st_mode & 0o777 == 0o600
     record = json.loads(path.read_text())
     assert record["server"] == WORKER
-    assert [drive["method"] for drive in record["drives"]] == ["by hand"] * plans.SKU.disks
+    assert [drive["method"] for drive in record["drives"]] == ["SecureErase"] * plans.SKU.disks
+    assert set(rack.seen()[WORKER]["erased"]) == {"0", "1"}
+
+
+def test_an_eraser_image_erases_what_offers_no_erasure(rack: PaperRack) -> None:
+    rack.faults({"kind": "no_erase", "system": rack.system(WORKER)})
+    state = create(rack)
+    run(
+        rack, lambda servers: servers.delete(state, lambda _: None), eraser_image="https://boot.oss.internal/eraser.iso"
+    )
+    seen = rack.seen()[WORKER]
+    assert (seen["power"], seen["last_boot"], "all" in seen["erased"]) == ("Off", "Cd", True)
+    assert not seen["media"]["Cd"]["Inserted"]
+    ((_, record),) = read_erasures("paper")
+    assert {drive.method for drive in record.drives} == {"eraser image"}
+    assert record.complete
+
+
+def test_a_machine_declared_lost_is_released_with_the_reason(rack: PaperRack) -> None:
+    state = create(rack)
+    rack.faults({"kind": "drop", "system": rack.system(WORKER)})
+    reason = "Siti Rahma: burnt out, drives shredded on 3 May"
+    lost = {system_id(BmcPlace.model_validate(state["bmc"])): reason}
+    run(rack, lambda servers: servers.delete(state, lambda _: None), lost=lost)
+    ((_, record),) = read_erasures("paper")
+    assert (record.remark, record.complete) == (reason, False)
+    assert record.hardware.serial == state["hardware"]["serial"]
 
 
 def test_delete_refuses_to_release_what_it_cannot_erase(rack: PaperRack, tmp_path: Path) -> None:
+    rack.faults({"kind": "no_erase", "system": rack.system(WORKER)})
     state = create(rack)
-    with pytest.raises(LeaseError, match="offers no erasure"):
-        run(rack, lambda servers: servers.delete(state, lambda _: None), erase="require")
+    with pytest.raises(LeaseError, match="offer no erasure"):
+        run(rack, lambda servers: servers.delete(state, lambda _: None))
     assert not (tmp_path / "state" / "paper" / "records").exists()
+    run(rack, lambda servers: servers.delete(state, lambda _: None), erase="record")
+    ((_, record),) = read_erasures("paper")
+    assert {drive.method for drive in record.drives} == {"by hand"}
 
 
 def test_delete_of_a_system_that_is_gone_is_done(rack: PaperRack) -> None:
