@@ -109,7 +109,7 @@ def deployment_spec(
             metadata=meta.ObjectMetaArgs(
                 labels=labels_of(plan),
                 # Pods read their secrets at start: other secrets, other pods.
-                annotations={"oss/secrets": _fingerprint(args.secrets)},
+                annotations={"oss/secrets": fingerprint(args.secrets)},
             ),
             spec=_pod(args, secret, account),
         ),
@@ -190,7 +190,7 @@ def _pod(args: ServiceArgs, secret: pulumi.Input[str], account: pulumi.Input[str
     )
 
 
-def _fingerprint(secrets: dict[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+def fingerprint(secrets: dict[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     """A hash that may be seen: the secrets are long and random, so nobody finds them by trying."""
     text = pulumi.Output.json_dumps(secrets, sort_keys=True)
     return pulumi.Output.unsecret(text.apply(lambda known: hashlib.sha256(known.encode()).hexdigest()[:16]))

@@ -14,6 +14,8 @@ DATABASE_NAME = "oss"
 
 # Services have fixed cluster addresses, so that they find each other where a cluster has no DNS; offsets are explicit.
 _FIRST_SERVICE = SERVICE_RANGE.network_address + 256
+GENERATOR_IP = _FIRST_SERVICE + 90
+"""Where the workers of a load test find their master."""
 
 
 @dataclass(frozen=True, slots=True)
