@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from capacity.leasing.coupling import Coupling, coupling
 from capacity.leasing.integer import Chain, relax
+from capacity.leasing.later import later
 from capacity.leasing.lifetimes import MILLION, lifetimes
 from capacity.leasing.master import Master, Outcome
 from capacity.leasing.money import money
@@ -36,6 +38,7 @@ def cover(needs: Needs, offers: Offers, rules: Rules | None = None, effort: Effo
     rows = coupling(book, rules)
     outcome = Master(tuple(PoolSearch(pool, book) for pool in wanted), book, rows, effort).solve()
     refuse_broken(needs, rules, book, wanted, rows, outcome)
+    outcome = replace(outcome, plans=later(outcome.plans, wanted, book, rows))
     return _written(needs, offers, rules, book, wanted, rows, outcome)
 
 

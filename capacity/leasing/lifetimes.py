@@ -50,9 +50,6 @@ class Lifetimes:
 
 
 MILLION = 1e6
-IDLE = 1e-3
-"""Rupiah a server and month that break ties: of lifetimes at the same price the shorter one, so that nothing is leased
-before it is needed only because a term costs the same."""
 
 
 def order_prices(book: Catalogue, prices: Prices) -> FloatArray:

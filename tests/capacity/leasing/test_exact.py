@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from capacity.leasing import Needs, Offer, Rules, cover
 from tests.capacity.leasing.brute import cheapest
 from tests.capacity.leasing.checks import assert_sound
-from tests.capacity.leasing.strategies import one_pool, problems
+from tests.capacity.leasing.strategies import ROLE, one_pool, problems
 
 RULES = Rules()
 EXACT_IDR = 10
@@ -114,3 +114,26 @@ def test_shadow_price_of_need_is_the_cost_of_one_more_server() -> None:
     offer = Offer("s", "v", 1, 1_000_000, 0, {"cores": 1.0}, role)
     plan = cover(one_pool([[100.0], [50.0]], spare=0, minimum=0), (offer,), RULES)
     assert plan.shadow.need[0, 0] == pytest.approx([1.1e6, 0.55e6])
+
+
+def test_of_leases_at_the_same_price_the_later_start_is_taken() -> None:
+    amounts = [[2.0]] * 6 + [[4.0]] * 2 + [[6.0]] * 4
+    needs = one_pool(amounts, spare=0, minimum=0)
+    offers = tuple(
+        Offer("s", "v", term, rent * 1000, 0, {"cores": 2.0}, frozenset({ROLE})) for term, rent in ((6, 100), (12, 80))
+    )
+    plan = cover(needs, offers)
+    assert sorted((line.start, line.term) for line in plan.lines) == [(0, 12), (6, 6), (8, 6)]
+    assert_sound(plan, needs, offers, Rules())
+
+
+def test_a_later_start_never_breaks_a_ceiling() -> None:
+    needs = one_pool([[2.0]] * 4 + [[4.0]] * 2, spare=0, minimum=0)  # November 2018 on
+    offers = (Offer("s", "v", 6, 100_000, 0, {"cores": 2.0}, frozenset({ROLE})),)
+    free = cover(needs, offers)
+    assert max(line.start for line in free.lines) == 4
+    paid = {year.year: year.total_idr for year in free.money.years}
+    tight = cover(needs, offers, Rules(ceilings_idr={2019: paid[2019] - 100_000}))
+    assert tight.money.total_idr == free.money.total_idr
+    assert_sound(tight, needs, offers, Rules(ceilings_idr={2019: paid[2019] - 100_000}))
+    assert max(line.start for line in tight.lines) == 1, "as late as the ceiling lets it"
