@@ -93,6 +93,23 @@ class PlatformSettings(Settings):
     kubeconfig: str = Field(default="", description="another cluster's kubeconfig; empty: the one the playbooks wrote")
 
 
+class LoadTestSetting(Document):
+    """A load generator in the cluster. Its rates are the lease plan's; `start`: at once, without the web page."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    profile: str = Field(default="smoke", min_length=1, description="load profile of the plan")
+    scale: str = Field(default="", description="rack, national or a fraction; empty: the stack's scale")
+    workers: int = Field(default=2, ge=1, le=100)
+    cpu_millicores: int = Field(default=1000, ge=100, description="of one worker; one process cannot use more")
+    memory_mib: int = Field(default=512, ge=192)
+    seed: int = Field(default=2018, ge=0)
+    start: bool = False
+    host: str = Field(
+        default="", pattern="^(https?://.+)?$", description="target; empty: the edge as the servers reach it"
+    )
+
+
 class ServicesSettings(Settings):
     """Settings of `<env>.services`."""
 
@@ -102,3 +119,5 @@ class ServicesSettings(Settings):
     registry_url: str = Field(default="", description="the population registry; in a rack its stand-in")
     seed: bool | None = Field(default=None, description="add test accounts; None: in a rack only")
     database_connections: int = Field(default=90, ge=10, description="that the services share")
+    load_test: LoadTestSetting | None = Field(default=None, description="a load generator; none: there is none")
+    load_test_image: str = Field(default="", description="of the generator; in a rack `oss up` sets it")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import math
 from urllib.parse import quote
 
@@ -11,11 +14,20 @@ import pulumi_kubernetes as kubernetes
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Deployment, ServicePlan
 from infra.cluster import clusters
+from infra.components.fleet_outputs import RACK_TLS_PORT
+from infra.components.load_generator import (
+    CALLBACK_FILE,
+    NAMESPACE,
+    PASSWORD_FILE,
+    WEB_PORT,
+    LoadGenerator,
+    LoadGeneratorArgs,
+)
 from infra.components.permit_service import CA_FILE, SECRETS_FOLDER, PermitService, ServiceArgs
 from infra.components.topology import CONTAINER_PORT, DATABASE_NAME, DATABASE_PORT, DATABASE_USER, PARTS
 from infra.outputs import FleetOutputs
 from infra.pki.fleet import services_ca
-from infra.settings import ServicesSettings
+from infra.settings import LoadTestSetting, ServicesSettings
 from stacks import config
 from stacks.standing import Standing, kubeconfig, standing
 
@@ -30,7 +42,8 @@ async def program(environment: str) -> None:
     now = await standing(environment, settings)
     access = kubeconfig(environment, settings.kubeconfig)
     pool = pool_size(now.deployment, settings.database_connections)
-    for cluster in clusters(now.outputs):
+    found = clusters(now.outputs)
+    for cluster in found:
         plans = [service for service in now.deployment.services if service.site == cluster.name]
         if not plans:
             continue
@@ -40,6 +53,11 @@ async def program(environment: str) -> None:
             own = pulumi.ResourceOptions(providers=[provider])
             PermitService(f"{cluster.name}-{plan.id}", args, own)
         pulumi.export(cluster.name, {"services": [plan.id for plan in plans]})
+        if settings.load_test is not None and cluster is found[0]:
+            generator = generator_args(environment, settings, settings.load_test, now)
+            LoadGenerator(f"{cluster.name}-loadtest", generator, pulumi.ResourceOptions(providers=[provider]))
+            web = f"kubectl -n {NAMESPACE} port-forward deployment/master {WEB_PORT}:{WEB_PORT}"
+            pulumi.export("load_test", {"host": generator.host, "web_page": web})
     pulumi.export("phase", settings.phase)
     pulumi.export("plan_hash", now.outputs.plan_hash)
     pulumi.export("image", settings.image)
@@ -83,6 +101,42 @@ def service_args(
     )
 
 
+def generator_args(
+    environment: str, settings: ServicesSettings, wanted: LoadTestSetting, now: Standing
+) -> LoadGeneratorArgs:
+    """The load generator's image, plan and target. It gets what it signs in with, and not the services' secret."""
+    secret = now.secret(now.outputs.secrets.service_secret)
+    secrets: dict[str, pulumi.Input[str]] = {
+        PASSWORD_FILE: secret.apply(lambda known: derived(known, "test accounts")),
+        CALLBACK_FILE: secret.apply(lambda known: derived(known, "callbacks")),
+    }
+    if (ca := services_ca(environment)).exists():
+        secrets[CA_FILE] = ca.read_text(encoding="ascii")
+    rack = settings.scale == "rack"
+    edge = now.outputs.with_role("edge")[0].address
+    return LoadGeneratorArgs(
+        image=settings.load_test_image,
+        pull=settings.pull or ("Never" if rack else "IfNotPresent"),
+        host=wanted.host or (f"https://{edge}:{RACK_TLS_PORT}" if rack else now.outputs.endpoints.portal),
+        plan=settings.lock_file.read_text(encoding="utf-8"),
+        profile=wanted.profile,
+        phase=settings.phase,
+        scale=wanted.scale or settings.scale,
+        seed=wanted.seed,
+        workers=wanted.workers,
+        cpu_millicores=wanted.cpu_millicores,
+        memory_mib=wanted.memory_mib,
+        start=wanted.start,
+        secrets=secrets,
+    )
+
+
+def derived(secret: str, purpose: str) -> str:
+    """What the services derive from their secret for one purpose (`derive` in loadtests/target/settings.py)."""
+    block = hmac.digest(secret.encode(), purpose.encode() + b"\x01", hashlib.sha256)
+    return base64.urlsafe_b64encode(block).rstrip(b"=").decode()
+
+
 def database_url(outputs: FleetOutputs, password: str) -> str:
     """The address of the primary database, with the services' own role."""
     address = outputs.with_role("database")[0].address
@@ -115,6 +169,9 @@ def _check(environment: str, settings: ServicesSettings) -> None:
     if not settings.image and not pulumi.runtime.is_dry_run():
         remedy = f"Run `oss up {environment}`, which builds the image and sets it."
         faults.append(Fault(file, "oss:image", "", "no image is set", remedy))
+    if settings.load_test is not None and not settings.load_test_image and not pulumi.runtime.is_dry_run():
+        remedy = f"Run `oss up {environment}` on a rack, or give the image that your registry holds."
+        faults.append(Fault(file, "oss:loadTestImage", "", "a load test is set, but no image for it", remedy))
     if settings.scale == "national" and not settings.registry_url:
         remedy = "Give the address of the population registry's service."
         faults.append(Fault(file, "oss:registryUrl", "", "the population registry's address is not set", remedy))
