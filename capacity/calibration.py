@@ -24,12 +24,18 @@ class MeasuredDemand(Document):
 
 
 class ScalabilityFit(Document):
-    """Universal Scalability Law X(N) = l N / (1 + s (N - 1) + k N (N - 1)) (Gunther 2007), fitted to stages."""
+    """Universal Scalability Law X(N) = l N / (1 + s (N - 1) + k N (N - 1)) (Gunther 2007), fitted to stages.
+
+    N is the CPU that worked on calls, X the calls a second; the intervals are 90 % bootstrap intervals.
+    """
 
     station: str
     rate_per_s: float = Field(gt=0, description="l: throughput of one server")
     contention: float = Field(ge=0, description="s")
     coherency: float = Field(ge=0, description="k")
+    rate_interval: tuple[float, float] | None = None
+    contention_interval: tuple[float, float] | None = None
+    coherency_interval: tuple[float, float] | None = None
 
 
 class Calibration(Document):

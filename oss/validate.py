@@ -21,13 +21,14 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from capacity.calibration import Calibration
+from capacity.calibration import Calibration, ScalabilityFit
 from capacity.documents import REPOSITORY, load, sha256, shown, to_yaml, write_text
 from capacity.evidence import Evidence
 from capacity.faults import Exit, StepFailed
 from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.validation.compare import Comparison, accuracy_words
-from capacity.validation.recalibrate import calibration, fit_stations
+from capacity.validation.recalibrate import calibration, fit_stations, measured_stages
+from capacity.validation.scalability import scalability
 from capacity.validation.store import newest
 from capacity.validation.verdict import Verdict, decide
 from oss.console import out, table
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         path = calibration_path(args.plan)
         write_text(path, to_yaml(measured, CALIBRATION_HEADER))
         if not args.json:
+            _measured(measured)
             out.print(f"\nmeasured demands written to {shown(path)}; run `oss plan` to size with them", markup=False)
     return Exit.GO if verdict.go else Exit.NO_GO
 
@@ -82,7 +84,8 @@ def judge(
     evidence = load(Evidence, chosen)
     fits = fit_stations(plan.endpoints, evidence)
     verdict = decide(plan, plan_hash, phase, evidence, fits, dt.datetime.now(dt.UTC))
-    return verdict, calibration(plan.endpoints, evidence, sha256(chosen), fits), evidence
+    scaling = scalability(plan.endpoints, measured_stages(evidence), fits)
+    return verdict, calibration(plan.endpoints, evidence, sha256(chosen), fits, scaling), evidence
 
 
 def calibration_path(plan: Path) -> Path:
@@ -111,6 +114,31 @@ def show(verdict: Verdict, evidence: Evidence) -> None:
     word = "GO" if verdict.go else "NO-GO"
     out.print(
         f"phase {verdict.phase}: {word}  (evidence {evidence.run}, {evidence.scale} scale)", style="bold", markup=False
+    )
+
+
+def _measured(measured: Calibration) -> None:
+    """Print demands and scalability with their 90 % bootstrap intervals."""
+    rows = [
+        (d.station, d.endpoint, f"{d.demand_ms:.3g}", f"{d.low_ms:.3g} to {d.high_ms:.3g}") for d in measured.demands
+    ]
+    table("Measured demands, ms of CPU a call", ("station", "endpoint", "demand", "90 %"), rows, right=(2, 3))
+    if measured.scalability:
+        columns = ("station", "calls/s a core", "contention", "90 %", "coherency", "90 %")
+        table("Universal Scalability Law", columns, [_scaling(fit) for fit in measured.scalability], right=range(1, 6))
+
+
+def _scaling(fit: ScalabilityFit) -> tuple[str, ...]:
+    def ends(interval: tuple[float, float] | None) -> str:
+        return "-" if interval is None else f"{interval[0]:.2g} to {interval[1]:.2g}"
+
+    return (
+        fit.station,
+        f"{fit.rate_per_s:.3g}",
+        f"{fit.contention:.2g}",
+        ends(fit.contention_interval),
+        f"{fit.coherency:.2g}",
+        ends(fit.coherency_interval),
     )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
-from capacity.calibration import Calibration, MeasuredDemand
+from capacity.calibration import Calibration, MeasuredDemand, ScalabilityFit
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Endpoint
 
@@ -169,7 +169,11 @@ def fit_stations(endpoints: Sequence[Endpoint], evidence: Evidence) -> dict[str,
 
 
 def calibration(
-    endpoints: Sequence[Endpoint], evidence: Evidence, evidence_hash: str, fits: Mapping[str, StationFit]
+    endpoints: Sequence[Endpoint],
+    evidence: Evidence,
+    evidence_hash: str,
+    fits: Mapping[str, StationFit],
+    scalability: Sequence[ScalabilityFit] = (),
 ) -> Calibration:
     """The fits as the document that `oss plan` reads."""
     return Calibration(
@@ -182,5 +186,6 @@ def calibration(
             for s, fit in sorted(fits.items())
             for e, (d, lo, hi) in sorted(fit.demands_ms.items())
         ),
+        scalability=tuple(scalability),
         overhead_ms={k: round(v, 3) for k, v in overhead_ms(endpoints, measured_stages(evidence), fits).items()},
     )
