@@ -88,7 +88,11 @@ class _Keyed(pickle.Pickler):
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, BaseModel):
             return type(obj).__qualname__, obj.model_dump_json()
-        if isinstance(obj, str | int | float):  # a small value may share its identity with others
+        if isinstance(obj, str):  # by content: whether equal words are one object must not matter
+            return obj.encode()
+        if isinstance(obj, frozenset):  # has no order of its own
+            return sorted(map(repr, obj))
+        if obj is None or isinstance(obj, int | float):  # shares its identity with others
             return None
         return self._keys.get(id(obj))
 

@@ -33,6 +33,7 @@ from capacity.leaseplan import (
     TrafficClass,
 )
 from capacity.leasing import Effort, LeaseCover, Rules, Vat, cover
+from capacity.leasing.money import money
 from capacity.memo import Calls, direct, narrowed
 from capacity.progress import Progress, Silent
 from capacity.sizing.facilities import Stored, site_resources, stored
@@ -53,10 +54,32 @@ def make_plan(
 
     Raises Infeasible when no plan meets the SLOs, no SKU carries a role, or no lease plan keeps the rules.
     """
+    return solve(inputs, draws, progress, call)[1]
+
+
+def solve(
+    inputs: Inputs, draws: int | None = None, progress: Progress | None = None, call: Calls = direct
+) -> tuple[Computed, LeasePlan]:
+    """The lease plan with everything that it was made from. Raises Infeasible."""
     computed = compute(inputs, draws, progress, call)
     if progress:
         progress.update("predictions, people, cost")
-    return assemble(_within_ceilings(computed, call), call)
+    final = _within_ceilings(computed, call)
+    return final, assemble(final, call)
+
+
+def repriced(all_of: Computed, inputs: Inputs) -> Computed:
+    """The same lease lines at the rents of `inputs`, which differ in nothing else: no optimum, but an upper bound."""
+    offered = {(p.vendor, p.sku, p.term_months): p for p in inputs.prices}
+    lines = []
+    for line in all_of.leased.lines:
+        price = offered[line.vendor, line.sku, line.term]
+        lines.append(dataclasses.replace(line, monthly_rent_idr=price.monthly_rent, quotation=price.quotation))
+    ceilings = {c.year: c.ceiling_idr for c in inputs.launch.leasing.ceilings}
+    paid = money(lines, lease_needs(inputs, all_of.needs), inputs.vat, ceilings)
+    return dataclasses.replace(
+        all_of, inputs=inputs, leased=dataclasses.replace(all_of.leased, lines=tuple(lines), money=paid)
+    )
 
 
 def compute(
