@@ -78,10 +78,12 @@ def progress(label: str) -> Iterator[ConsoleProgress]:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
     """Print a table to standard output; `right` names the columns (by number) that are aligned right."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    made = Table(box=None, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         made.add_column(column, justify="right" if number in right else "left")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     width = out.width if sys.stdout.isatty() else 160
+    if title:
+        out.print(title, style="bold", width=width, markup=False, highlight=False)
     out.print(made, width=width)
