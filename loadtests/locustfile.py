@@ -28,13 +28,13 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from capacity.documents import REPOSITORY, shown
-from capacity.faults import BadInput, Exit, Fault, OssError
+from capacity.faults import BadInput, Fault, OssError
 from loadtests.arrivals import read_trace
 from loadtests.client import ANSWER_S, Target, target
 from loadtests.engine import ArrivalUser, Coordinator, ScheduleShape, Settings, attach, coordinator_of
 from loadtests.journeys import check
 from loadtests.keeping import keep, keep_pages
-from loadtests.outcome import lateness_bound_ms
+from loadtests.outcome import exit_of, lateness_bound_ms
 from loadtests.profiles import LoadTest, load_test, with_trace
 from loadtests.target.settings import derive, with_secret_files
 from loadtests.web import publish
@@ -192,8 +192,5 @@ def end(environment: Environment, **_: Any) -> None:
     print(f"{result.verdict}: {'; '.join(result.reasons)}", file=sys.stderr)
     print(f"evidence: {shown(place)}", file=sys.stderr)
     coordinator.say({"event": "end", "evidence": str(place), "verdict": result.verdict})
-    if coordinator.error is not None:
-        environment.process_exit_code = int(coordinator.error.exit_code)
-    else:
-        codes = {"passed": Exit.GO, "interrupted": Exit.INTERRUPTED}
-        environment.process_exit_code = int(codes.get(result.verdict, Exit.NO_GO))
+    code = coordinator.error.exit_code if coordinator.error is not None else exit_of(result)
+    environment.process_exit_code = int(code)

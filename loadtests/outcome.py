@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from capacity.evidence import EndpointResult, Evidence, GeneratorHealth, Machine, StageResult, StationResult
+from capacity.faults import Exit
 from loadtests import histogram
 from loadtests.profiles import LoadTest
 from loadtests.recorder import Cell, CellKey, Tally
@@ -39,6 +40,22 @@ class Course:
     cut_journeys: int = 0
     lateness_bound_ms: float = BOUND_WITHOUT_TIMES_MS
     problems: tuple[str, ...] = field(default=())
+
+
+def exit_of(evidence: Evidence) -> Exit:
+    """One exit code a cause: 0 passed, 1 a rule was broken, 130 interrupted.
+
+    For an invalid run 4 when its generator was late, 5 when a worker was lost or nothing could be offered.
+    """
+    if evidence.verdict == "passed":
+        return Exit.GO
+    if evidence.verdict == "failed":
+        return Exit.NO_GO
+    if evidence.verdict == "interrupted":
+        return Exit.INTERRUPTED
+    health = evidence.generator
+    late = health is not None and health.lateness_p99_ms > health.lateness_bound_ms and not health.lost_workers
+    return Exit.MACHINE_LACKS if late else Exit.STEP_FAILED
 
 
 def lateness_bound_ms(test: LoadTest) -> float:

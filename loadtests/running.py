@@ -26,7 +26,7 @@ from capacity.faults import BadInput, Exit, Fault, MachineLacks, OssError, StepF
 from loadtests.engine_status import STATUS_FD
 from loadtests.keeping import keep
 from loadtests.machine import this_machine
-from loadtests.outcome import Course, evidence
+from loadtests.outcome import Course, evidence, exit_of
 from loadtests.profiles import LoadTest
 from loadtests.recorder import Tally
 from loadtests.stations import Source, Stations
@@ -76,12 +76,8 @@ class Outcome:
 
     @property
     def exit_code(self) -> Exit:
-        """0 passed, 5 a step failed, 130 interrupted, 1 anything else."""
-        if self.error is not None:
-            return self.error.exit_code
-        if self.evidence.verdict == "interrupted":
-            return Exit.INTERRUPTED
-        return Exit.GO if self.evidence.verdict == "passed" else Exit.NO_GO
+        """That of the error, or else of the verdict (`loadtests.outcome.exit_of`)."""
+        return self.error.exit_code if self.error is not None else exit_of(self.evidence)
 
 
 def run(request: Request, sources: Sequence[Source], servers: Mapping[str, float], tell: Tell) -> Outcome:
@@ -218,6 +214,9 @@ class _Generator:
         """The error that a generator's exit code stands for; None for a verdict."""
         code = self._process.returncode
         if self.interrupted or code in (Exit.GO, Exit.NO_GO, Exit.INTERRUPTED):
+            return None
+        made = self.evidence()
+        if made is not None and made.stages and code == exit_of(made):
             return None
         said = _last_words(self._request.log_file)
         if code == Exit.BAD_INPUT:

@@ -14,8 +14,8 @@ stations is read on servers and kubelets meanwhile, for `oss validate`.
 With --host the test accounts' password and the key of callbacks come from OSS_TEST_PASSWORD and OSS_CALLBACK_KEY, or
 from OSS_SECRET, of which both are derived. They are never written anywhere.
 
-Exit codes: 0 every rule held; 1 a rule was broken, or the run is invalid (the reason is said); 2 bad input;
-4 the machine lacks something; 5 the target cannot be used, or a step failed; 130 interrupted.
+Exit codes: 0 every rule held; 1 a rule was broken; 2 bad input; 4 the run is invalid, since this machine was too slow
+to offer the load on time; 5 the target cannot be used, a worker was lost, or a step failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from loadtests import running
 from loadtests.arrivals import read_trace
 from loadtests.client import target as usable_target
 from loadtests.journeys import check
+from loadtests.outcome import exit_of
 from loadtests.profiles import LoadTest, load_test, run_name, with_trace
 from loadtests.stations import servers_of
 from oss import runs, searching
@@ -115,7 +116,7 @@ def _show(args: argparse.Namespace) -> int:
     evidence = runs.read(args.file)
     runs.write_pages(evidence, args.file, _plan_of(evidence, args.plan))
     runs.show(evidence, args.file)
-    return Exit.GO if evidence.verdict == "passed" else Exit.NO_GO
+    return exit_of(evidence)
 
 
 def _plan_of(evidence: Evidence, plan: Path) -> LeasePlan | None:

@@ -56,6 +56,15 @@ def test_a_good_server_passes_the_same_rules(plan: Path, tmp_path: Path) -> None
     assert not [t for t in run.evidence.thresholds if not t.passed and t.unit != "ms"], run.reasons
 
 
+def test_a_generator_that_is_late_proves_nothing_however_good_the_answers(plan: Path, tmp_path: Path) -> None:
+    with bad_server("good") as host:
+        run = ran(plan, host, tmp_path / "evidence", *COMMON[:2], "--lateness-bound", "0.001")
+    assert run.code == 4, run.said
+    assert run.evidence is not None
+    assert run.evidence.verdict == "invalid"
+    assert "the generator was late" in run.reasons
+
+
 def test_a_target_that_is_down_or_unknown_is_told_before_the_load(plan: Path, tmp_path: Path) -> None:
     down = ran(plan, f"http://127.0.0.1:{free_port()}", tmp_path / "down", *COMMON)
     unknown = ran(plan, "http://no-such-host.invalid", tmp_path / "unknown", *COMMON)

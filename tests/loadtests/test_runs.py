@@ -81,7 +81,7 @@ def test_a_lost_worker_makes_the_run_invalid(service: Service, tmp_path: Path) -
     workers = children(_first_child(process.pid))
     subprocess.run(["kill", "-KILL", str(workers[0])], check=True)
     run = end(process, tmp_path / "evidence")
-    assert run.code == 1, run.said
+    assert run.code == 5, run.said
     assert run.evidence is not None
     assert run.evidence.verdict == "invalid"
     assert "1 of 2 generator workers were lost" in run.reasons
