@@ -50,3 +50,8 @@ class Calibration(Document):
     overhead_ms: dict[str, float] = Field(
         default_factory=dict, description="endpoint → response time at no load that CPU demand does not explain"
     )
+
+    @property
+    def scaling(self) -> dict[str, ScalabilityFit]:
+        """Station → its fit."""
+        return {fit.station: fit for fit in self.scalability}

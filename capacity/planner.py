@@ -40,6 +40,7 @@ from capacity.sizing.facilities import Stored, site_resources, stored
 from capacity.sizing.needs import SiteNeed, lease_needs, offers, ready_months
 from capacity.sizing.pods import Sized, size_stations
 from capacity.sizing.roles import server_sizes, site_needs
+from capacity.sizing.scaling import Scaling, slowdown
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
@@ -105,7 +106,8 @@ def compute(
     )
     say.update("replicas and servers")
     overhead = inputs.calibration.overhead_ms if inputs.calibration else {}
-    works, sized, needs = call(_sites_sized, narrowed(launch, *_SIZED), endpoints, points, kept, overhead)
+    scaling = inputs.calibration.scaling if inputs.calibration else {}
+    works, sized, needs = call(_sites_sized, narrowed(launch, *_SIZED), endpoints, points, kept, overhead, scaling)
     say.update("leases")
     leased = _lease(inputs, needs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings}, call)
     return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased)
@@ -149,6 +151,7 @@ def _sites_sized(
     points: list[DesignPoint],
     kept: Stored,
     overhead_ms: Mapping[str, float],
+    scaling: Scaling,
 ) -> SitesSized:
     """Workload, replicas and monthly needs (by site and role) of every site."""
     works: dict[str, Workload] = {}
@@ -159,8 +162,9 @@ def _sites_sized(
         work = _site_work(launch, endpoints, points, site.share)
         at_peaks = _at_own_peaks(launch, work, points, site.share)
         works[site.id] = work
-        sized[site.id] = size_stations(launch, endpoints, at_peaks, server_sizes(launch, at_peaks), overhead_ms)
-        rows = site_needs(launch, endpoints, at_peaks, sized[site.id], kept)
+        fixed = server_sizes(launch, at_peaks, scaling)
+        sized[site.id] = size_stations(launch, endpoints, at_peaks, fixed, overhead_ms, scaling)
+        rows = site_needs(launch, endpoints, at_peaks, sized[site.id], kept, scaling)
         for role, series in rows.items():
             needs[site.id, role] = [series[min(m + ahead, len(series) - 1)] for m in range(len(series))]
     return works, sized, needs
@@ -326,9 +330,10 @@ def sufficiency(all_of: Computed, phase: Phase, standing: tuple[LeasedServer, ..
     enough = np.ones(all_of.draws.count, bool)
     for station in launch.stations:
         if station.kind == "pods":
-            cores = float(all_of.sized[primary].sizes[station.id].total[:until].max())
+            cores = float(all_of.sized[primary].sizes[station.id].carries[:until].max())
         elif station.kind == "server":
             cores = installed_cores(all_of, primary, station.role or "", standing)
+            cores /= float(slowdown(all_of.scaling.get(station.id), cores))
         else:
             cores = float(station.connections or 1)
         worst = all_of.found.load[all_of.found.costs.stations.index(station.id), :, :until].max(axis=1)

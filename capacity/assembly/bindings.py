@@ -11,10 +11,8 @@ from capacity.demand.design import DesignPoint
 from capacity.demand.peaks import amplification
 from capacity.launch import Phase, RolePlan
 from capacity.leaseplan import Binding, LeasedServer
-from capacity.queueing.ggc import Wait
 from capacity.sizing.needs import standing
-from capacity.sizing.pods import Sized, binding_rule
-from capacity.sizing.predict import Size
+from capacity.sizing.pods import binding_rule
 from capacity.sizing.workload import Floats, visits_a_journey
 
 MOST_PROVINCES = 5
@@ -31,11 +29,13 @@ def _services(all_of: Computed, phase: Phase) -> Iterator[Binding]:
     launch, w = all_of.launch, all_of.phase_index(phase)
     point = all_of.phase_point(phase)
     for site in launch.sites:
-        work, sized = all_of.works[site.id].pick(w), _pick(all_of.sized[site.id], w)
+        work, sized = all_of.works[site.id].pick(w), all_of.sized[site.id].pick(w)
         for station in launch.stations:
             if station.kind != "pods":
                 continue
-            rule, endpoint = binding_rule(launch, all_of.endpoints, work, sized, station, all_of.overhead_ms)
+            rule, endpoint = binding_rule(
+                launch, all_of.endpoints, work, sized, station, all_of.overhead_ms, all_of.scaling
+            )
             replicas = int(sized.sizes[station.id].queues[0])
             load = float(work.stations[station.id].busy[0])
             tail_id, tail_en = _rule_words(rule, endpoint, station.max_utilisation)
@@ -154,16 +154,4 @@ def _busiest_station(all_of: Computed, point: DesignPoint) -> str:
     return max(
         (name for name, pod in zip(costs.stations, costs.pods, strict=True) if pod),
         key=lambda n: load[costs.stations.index(n)],
-    )
-
-
-def _pick(sized: Sized, w: int) -> Sized:
-    some = slice(w, w + 1)
-    return Sized(
-        {k: Size(v.queues[some], v.servers[some]) for k, v in sized.sizes.items()},
-        {
-            k: Wait(*(np.broadcast_to(f, np.shape(sized.sizes[k].queues))[some] for f in v))
-            for k, v in sized.waits.items()
-        },
-        {k: v[some] for k, v in sized.least.items()},
     )

@@ -15,6 +15,7 @@ from capacity.leasing import LeaseCover
 from capacity.sizing.facilities import Stored
 from capacity.sizing.needs import SiteNeed, ready_months
 from capacity.sizing.pods import Sized
+from capacity.sizing.scaling import Scaling
 from capacity.sizing.workload import Workload
 from capacity.tables import SkuRow
 
@@ -44,6 +45,11 @@ class Computed:
     def overhead_ms(self) -> Mapping[str, float]:
         """Endpoint → response time that CPU does not explain, as calibrated."""
         return self.inputs.calibration.overhead_ms if self.inputs.calibration else {}
+
+    @property
+    def scaling(self) -> Scaling:
+        """Station → how it scales, as calibrated."""
+        return self.inputs.calibration.scaling if self.inputs.calibration else {}
 
     def month(self, index: int) -> dt.date:
         """First day of a month of the horizon."""

@@ -12,7 +12,7 @@ from capacity.leaseplan import Deployment, LeasedServer, Scale, ServicePlan
 from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.needs import usable
 from capacity.sizing.pods import service_of
-from capacity.sizing.predict import Size, endpoint_predictions, size, station_plans, station_waits
+from capacity.sizing.predict import Size, endpoint_predictions, pods, station_plans
 from capacity.sizing.roles import memory_mib, role_cores
 from capacity.sizing.workload import Workload, workload
 
@@ -43,7 +43,6 @@ def deployments(
     plain = [workload(launch, all_of.endpoints, d.work.class_rates, 1.0) for d in drafts.values()]
     at = [(draft.work, one, draft.sizes) for draft, one in zip(drafts.values(), plain, strict=True)]
     stations = call(station_plans, nets, at, station_slos(all_of))
-    pods = {s.id for s in launch.stations if s.kind == "pods"}
     return {
         key: Deployment(
             scale=draft.scale,
@@ -57,7 +56,7 @@ def deployments(
                 nets,
                 all_of.endpoints,
                 draft.work,
-                station_waits(draft.work, draft.sizes, pods),
+                draft.sizes,
                 all_of.overhead_ms,
             ),
         )
@@ -72,8 +71,8 @@ def _national(all_of: Computed, phase: Phase, standing: Sequence[LeasedServer]) 
     w = all_of.phase_index(phase)
     work = all_of.works[primary].pick(w)
     cores: dict[str, float] = {r.role: installed_cores(all_of, primary, r.role, standing) for r in launch.roles}
-    pods = {s.id: replicas_at(all_of, primary, s.id, w) for s in launch.stations if s.kind == "pods"}
-    sizes = {**role_cores(cores, launch, 1), **pods}
+    replicated = {s.id: all_of.sized[primary].sizes[s.id].pick(w) for s in launch.stations if s.kind == "pods"}
+    sizes = {**role_cores(cores, launch, 1, all_of.scaling), **replicated}
     services = []
     for site in launch.sites:
         for station in launch.stations:
@@ -117,7 +116,7 @@ def _rack(all_of: Computed, phase: Phase, standing: Sequence[LeasedServer]) -> _
         if station.kind == "pods":
             wanted = float(work.stations[station.id].busy[0]) / station.max_utilisation / service.rack.replicas * 1e3
             cpu = min(max(math.ceil(wanted / 50) * 50, floor), ceiling)
-            sizes[station.id] = size(float(service.rack.replicas), cpu / 1e3)
+            sizes[station.id] = pods(float(service.rack.replicas), cpu / 1e3, 1, all_of.scaling.get(station.id))
         services.append(
             ServicePlan(
                 id=service.id,
@@ -133,7 +132,7 @@ def _rack(all_of: Computed, phase: Phase, standing: Sequence[LeasedServer]) -> _
     cores: dict[str, float] = {
         r.role: small.edge_cores if r.role == "edge" else small.database_cores for r in launch.roles
     }
-    sizes |= role_cores(cores, launch, 1)
+    sizes |= role_cores(cores, launch, 1, all_of.scaling)
     return _Draft("rack", small.load_factor, work, sizes, tuple(names), tuple(services))
 
 
@@ -144,12 +143,6 @@ def installed_cores(all_of: Computed, site: str, role_name: str, servers: Sequen
     if not mine:
         return 1.0
     return mine[0] if role.spread == "mirror" else sum(mine[: max(1, len(mine) - role.redundancy)])
-
-
-def replicas_at(all_of: Computed, site: str, station: str, w: int) -> Size:
-    """Size of a station's pods in workload `w`."""
-    at = all_of.sized[site].sizes[station]
-    return Size(at.queues[w : w + 1], at.servers[w : w + 1])
 
 
 def station_slos(all_of: Computed) -> dict[str, tuple[float, float]]:

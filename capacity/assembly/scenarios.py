@@ -9,7 +9,7 @@ import numpy as np
 
 from capacity.assembly.bindings import upstream_a_day
 from capacity.assembly.computed import Computed, months_between, phase_months
-from capacity.assembly.deployments import installed_cores, replicas_at
+from capacity.assembly.deployments import installed_cores
 from capacity.assembly.leases import leased_servers
 from capacity.demand.design import phase_point
 from capacity.demand.peaks import amplification
@@ -104,7 +104,7 @@ def stress(all_of: Computed, name: str) -> Stress:
         stations=tuple(
             StationUnderStress(
                 station=s.id,
-                installed=float(sizes[s.id].total[0]),
+                installed=float(sizes[s.id].carries[0]),
                 busy=float(first.stations[s.id].busy[0]),
                 busy_with_retries=float(after.work.stations[s.id].busy[0]),
                 limit=s.max_utilisation,
@@ -152,8 +152,8 @@ def _installed(all_of: Computed, site: str, phase: Phase) -> dict[str, Size]:
     launch, w = all_of.launch, all_of.phase_index(phase)
     servers = [s for s in leased_servers(all_of) if s.phase <= phase.id]
     cores = {r.role: installed_cores(all_of, site, r.role, servers) for r in launch.roles}
-    pods = {s.id: replicas_at(all_of, site, s.id, w) for s in launch.stations if s.kind == "pods"}
-    return {**role_cores({str(k): v for k, v in cores.items()}, launch, 1), **pods}
+    pods = {s.id: all_of.sized[site].sizes[s.id].pick(w) for s in launch.stations if s.kind == "pods"}
+    return {**role_cores({str(k): v for k, v in cores.items()}, launch, 1, all_of.scaling), **pods}
 
 
 def _needed(
@@ -162,9 +162,9 @@ def _needed(
     """Cores of every station that would carry the scenario within its SLOs, and the workers for the pods."""
     launch = all_of.launch
     work = workload(launch, all_of.endpoints, rates, factor)
-    fixed = server_sizes(launch, work)
     try:
-        sized = size_stations(launch, all_of.endpoints, work, fixed, all_of.overhead_ms)
+        fixed = server_sizes(launch, work, all_of.scaling)
+        sized = size_stations(launch, all_of.endpoints, work, fixed, all_of.overhead_ms, all_of.scaling)
         needed = {name: float(at.total[0]) for name, at in sized.sizes.items()}
     except Infeasible:
         needed = {s.id: float(work.stations[s.id].busy[0]) / s.max_utilisation for s in launch.stations}
@@ -184,7 +184,7 @@ def _served(all_of: Computed, rates: Mapping[str, float], factor: float, sizes: 
     launch = all_of.launch
     work = workload(launch, all_of.endpoints, rates, factor)
     shares = [
-        float(sizes[s.id].total[0]) * s.max_utilisation / float(work.stations[s.id].busy[0])
+        float(sizes[s.id].carries[0]) * s.max_utilisation / float(work.stations[s.id].busy[0])
         for s in launch.stations
         if float(work.stations[s.id].busy[0]) > 0
     ]

@@ -1,12 +1,15 @@
 """Replicas of every service: the fewest that keep every endpoint within its SLO, for many workloads at once.
 
-A service gets at least its minimum and what keeps each replica below the station's highest utilisation; then replicas
+    n_s = max(n_min, least n with B_s d(n c) <= u n c, least n with P(T_e > p95, p99) within the SLO)       (S3)
+
+A service gets at least its minimum and what keeps each replica below the station's highest utilisation u; then replicas
 are added (doubling, then bisection) until the p95 and p99 of every endpoint of the service hold. A service is sized
 after those that it calls, so that it sees how long they take.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -16,12 +19,14 @@ from numpy.typing import NDArray
 
 from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Service, Station
-from capacity.queueing import network_response_tail
+from capacity.queueing import Leg, network_response_quantile, network_response_tail
 from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, legs, size, wait_at
+from capacity.sizing.predict import Size, Throttled, legs, pods, wait_at
+from capacity.sizing.scaling import Scaling, most_useful, servers_for
 from capacity.sizing.workload import Floats, Workload
 
 MOST_REPLICAS = 4096
+LEVELS = np.array([[0.95], [0.99]])
 ALLOWED = np.array([[0.05], [0.01]])
 """Shares of calls that may take longer than the p95 and the p99 of the SLO."""
 
@@ -31,8 +36,23 @@ class Sized:
     """`sizes[s]` of all stations, (W,) each, and the waits at the workloads' rates."""
 
     sizes: Mapping[str, Size]
-    waits: Mapping[str, Wait]
+    waits: Mapping[str, Wait | Throttled]
     least: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def pick(self, w: int) -> Sized:
+        """Workload `w` alone."""
+        one = slice(w, w + 1)
+        return Sized(
+            {name: at.pick(w) for name, at in self.sizes.items()},
+            {name: _pick(self.waits[name], at, w) for name, at in self.sizes.items()},
+            {name: counts[one] for name, counts in self.least.items()},
+        )
+
+
+def _pick(wait: Wait | Throttled, at: Size, w: int) -> Wait | Throttled:
+    if isinstance(wait, Throttled):
+        return Throttled(wait.load.pick(w), wait.size.pick(w))
+    return Wait(*(np.broadcast_to(part, np.shape(at.queues))[w : w + 1] for part in wait))
 
 
 @dataclass
@@ -43,29 +63,46 @@ class _Sizing:
     endpoints: Sequence[EndpointPlan]
     work: Workload
     overhead_ms: Mapping[str, float]
+    scaling: Scaling
     sizes: dict[str, Size]
-    waits: dict[str, Wait]
+    waits: dict[str, Wait | Throttled]
 
-    def set(self, station: Station, replicas: Floats, cores: float) -> None:
-        self.sizes[station.id] = size(replicas, cores)
-        self.waits[station.id] = wait_at(self.work.stations[station.id], self.sizes[station.id])
+    def set(self, station: Station, replicas: Floats) -> None:
+        service = service_of(self.launch, station.service)
+        cores = service.replica_millicores / 1e3
+        at = pods(replicas, cores, service.processes, self.scaling.get(station.id))
+        load = self.work.stations[station.id]
+        self.sizes[station.id] = at
+        self.waits[station.id] = Throttled(load, at) if at.throttled else wait_at(load, at)
 
     def broken(self, own: Sequence[EndpointPlan]) -> tuple[NDArray[np.bool_], str]:
         """(W,) whether any SLO of `own` is broken, and the rule of the first one in workload 0."""
-        by_id = {e.id: e for e in self.endpoints}
-        stations = {s.id: s for s in self.launch.stations}
         out = np.zeros(self.work.factor.shape, bool)
         first = ""
         for endpoint in own:
-            path = legs(endpoint, by_id, stations, self.waits, self.work.factor)
-            overhead = self.overhead_ms.get(endpoint.id, 0.0) / 1e3
             limits = np.array([[endpoint.slo_p95_ms], [endpoint.slo_p99_ms]]) / 1e3
-            over = network_response_tail(limits, path, overhead) > ALLOWED
+            over = network_response_tail(limits, *self._path(endpoint)) > ALLOWED
             over = np.broadcast_to(over, (2, len(out)))
             if not first and over[:, 0].any():
                 first = f"{'slo_p95' if over[0, 0] else 'slo_p99'} {endpoint.id}"
             out = out | over.any(axis=0)
         return out, first
+
+    def furthest(self, own: Sequence[EndpointPlan]) -> tuple[EndpointPlan, str, float, float]:
+        """The endpoint furthest beyond its SLO in any workload: it, the quantile's name, predicted ms, limit in ms."""
+        rows = []
+        for endpoint in own:
+            predicted = np.asarray(network_response_quantile(LEVELS, *self._path(endpoint))).reshape(2, -1).max(axis=1)
+            limits = (endpoint.slo_p95_ms, endpoint.slo_p99_ms)
+            for name, ms, limit in zip(("p95", "p99"), predicted * 1e3, limits, strict=True):
+                rows.append((float(ms) / limit, endpoint, name, float(ms), limit))
+        return max(rows, key=lambda row: row[0])[1:]
+
+    def _path(self, endpoint: EndpointPlan) -> tuple[list[Leg], float]:
+        by_id = {e.id: e for e in self.endpoints}
+        stations = {s.id: s for s in self.launch.stations}
+        path = legs(endpoint, by_id, stations, self.waits, self.work.factor, self.sizes)
+        return path, self.overhead_ms.get(endpoint.id, 0.0) / 1e3
 
 
 def service_of(launch: Launch, identity: str | None) -> Service:
@@ -79,16 +116,32 @@ def size_stations(
     work: Workload,
     fixed: Mapping[str, Size],
     overhead_ms: Mapping[str, float],
+    scaling: Scaling | None = None,
 ) -> Sized:
     """Pods for every workload; `fixed` gives the sizes of the stations that are servers or upstreams.
 
     Raises Infeasible when no number of replicas meets an SLO.
     """
+    _check_upstreams(launch, work)
     none = Wait(np.zeros(()), np.zeros(()), np.ones(()))
-    state = _Sizing(launch, endpoints, work, overhead_ms, dict(fixed), {s.id: none for s in launch.stations})
+    waits: dict[str, Wait | Throttled] = {s.id: none for s in launch.stations}
+    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(fixed), waits)
     state.waits |= {name: wait_at(work.stations[name], at) for name, at in fixed.items()}
     least = {station.id: _size_service(state, station) for station in _inner_first(launch, endpoints)}
     return Sized(state.sizes, state.waits, least)
+
+
+def _check_upstreams(launch: Launch, work: Workload) -> None:
+    """An upstream whose connections are all busy makes every caller wait without end, whatever is leased."""
+    for station in launch.stations:
+        busy, allowed = float(np.max(work.stations[station.id].busy)), float(station.connections or 1)
+        if station.kind == "upstream" and busy >= allowed:
+            more, faster = busy / station.max_utilisation, station.latency_ms * station.max_utilisation * allowed / busy
+            raise Infeasible(
+                f"the {allowed:.0f} connections that {station.id} allows bind: {busy:.1f} calls at once are asked for, "
+                f"at {station.latency_ms:g} ms each",
+                f"Agree with {station.id} on {math.ceil(more)} connections or more, or on {faster:,.0f} ms a call.",
+            )
 
 
 def _inner_first(launch: Launch, endpoints: Sequence[EndpointPlan]) -> list[Station]:
@@ -101,8 +154,8 @@ def _inner_first(launch: Launch, endpoints: Sequence[EndpointPlan]) -> list[Stat
         order = list(TopologicalSorter(calls).static_order())
     except CycleError:
         order = sorted(calls)
-    pods = [s for s in launch.stations if s.kind == "pods"]
-    return sorted(pods, key=lambda s: order.index(s.service or ""))
+    found = [s for s in launch.stations if s.kind == "pods"]
+    return sorted(found, key=lambda s: order.index(s.service or ""))
 
 
 def _size_service(state: _Sizing, station: Station) -> NDArray[np.int64]:
@@ -110,27 +163,42 @@ def _size_service(state: _Sizing, station: Station) -> NDArray[np.int64]:
     service = service_of(state.launch, station.service)
     cores = service.replica_millicores / 1e3
     own = [e for e in state.endpoints if e.service == service.id]
-    busy = state.work.stations[station.id].busy
-    least = np.maximum(service.min_replicas, np.ceil(busy / station.max_utilisation / cores - 1e-9)).astype(np.int64)
+    fit = state.scaling.get(station.id)
+    most = min(MOST_REPLICAS, max(service.min_replicas, int(min(most_useful(fit) / cores, MOST_REPLICAS))))
+    wanted = servers_for(fit, state.work.stations[station.id].busy, station.max_utilisation) / cores
+    if np.max(wanted) > most:
+        raise Infeasible(
+            f"{service.id} does not scale to its load: {most} replicas carry the most (USL of the calibration), "
+            f"{float(np.max(state.work.stations[station.id].busy)):.1f} CPU servers' worth of calls come",
+            f"Lower the load of {service.id}, or remove what its replicas contend for and calibrate again.",
+        )
+    least = np.maximum(service.min_replicas, np.ceil(wanted - 1e-9)).astype(np.int64)
     low, high = least - 1, least.copy()
     while True:
-        state.set(station, high.astype(float), cores)
-        bad, which = state.broken(own)
+        state.set(station, high.astype(float))
+        bad, _ = state.broken(own)
         if not bad.any():
             break
-        low, high = np.where(bad, high, low), np.where(bad, 2 * high, high)
-        if high.max() > MOST_REPLICAS:
-            raise Infeasible(
-                f"no number of {service.id} replicas meets the SLO ({which or 'of a later month'})",
-                "Raise that SLO, lower the service demand or the application factor, or raise replica_millicores.",
-            )
+        if high[bad].max() >= most:
+            raise _beyond_help(state, service, own, int(high[bad].max()))
+        low, high = np.where(bad, high, low), np.where(bad, np.minimum(2 * high, most), high)
     while np.any(high - low > 1):
         middle = np.where(high - low > 1, (low + high) // 2, high)
-        state.set(station, middle.astype(float), cores)
+        state.set(station, middle.astype(float))
         bad, _ = state.broken(own)
         low, high = np.where(bad, middle, low), np.where(bad, high, middle)
-    state.set(station, high.astype(float), cores)
+    state.set(station, high.astype(float))
     return least
+
+
+def _beyond_help(state: _Sizing, service: Service, own: Sequence[EndpointPlan], replicas: int) -> Infeasible:
+    endpoint, name, predicted, limit = state.furthest(own)
+    return Infeasible(
+        f"no number of {service.id} replicas meets the SLO slo_{name} {endpoint.id}: "
+        f"{predicted:,.0f} ms with {replicas:,} replicas, {limit:,.0f} ms allowed",
+        f"Raise slo_{name}_ms of {endpoint.id} to {predicted * 1.02:,.0f} at least, or lower its service demand, "
+        f"the application factor or what its upstreams take.",
+    )
 
 
 def binding_rule(
@@ -140,6 +208,7 @@ def binding_rule(
     sized: Sized,
     station: Station,
     overhead_ms: Mapping[str, float],
+    scaling: Scaling | None = None,
 ) -> tuple[str, str]:
     """What forbids one replica fewer in workload 0: `slo_p95` or `slo_p99` (endpoint), `max_utilisation`, `minimum`."""
     service = service_of(launch, station.service)
@@ -148,8 +217,8 @@ def binding_rule(
         return "minimum", ""
     if replicas <= float(sized.least[station.id][0]):
         return "max_utilisation", ""
-    state = _Sizing(launch, endpoints, work, overhead_ms, dict(sized.sizes), dict(sized.waits))
-    state.set(station, np.array([replicas - 1]), service.replica_millicores / 1e3)
+    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(sized.sizes), dict(sized.waits))
+    state.set(station, np.array([replicas - 1]))
     _, which = state.broken([e for e in endpoints if e.service == service.id])
     rule, _, endpoint = which.partition(" ")
     return (rule, endpoint) if rule else ("max_utilisation", "")

@@ -7,11 +7,13 @@ endpoint's time is the sum over the stations it visits, its inner calls and its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
+from capacity.calibration import ScalabilityFit
 from capacity.launch import EndpointPlan, Launch, Station
 from capacity.leaseplan import EndpointPrediction, StationPlan
 from capacity.queueing import (
@@ -22,11 +24,12 @@ from capacity.queueing import (
     max_rate,
     network_response_moments,
     network_response_quantile,
-    quota_response_quantile,
     quota_wait,
 )
 from capacity.queueing.ggc import Wait
 from capacity.queueing.quota import PERIOD_S
+from capacity.queueing.shapes import Shape
+from capacity.sizing.scaling import slowdown
 from capacity.sizing.workload import Floats, StationLoad, Workload, call_scv, demand_s
 
 UNBOUNDED_MS = 1e7
@@ -34,19 +37,43 @@ UNBOUNDED_MS = 1e7
 CAPACITY_LIMIT = 0.98
 LONG_SHARE = 0.25
 """Of a period's quota: calls above it are solved by themselves."""
+MIXTURE: Final[Shape] = "phase"
+"""Shape of a station's services: visits of several endpoints are a mixture of laws."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`queues` (W,) separate queues of `servers` CPU servers each (pods: one queue a replica)."""
+    """`queues` (W,) separate queues of `servers` CPU servers each (pods: one queue a replica).
+
+    `slow` (W,): CPU of a call on so many servers over that on one (S8). `processes`: of a pod; one process uses one
+    core at most, so that a pod whose servers (its CPU quota) are fewer than its processes is stopped, not slowed.
+    """
 
     queues: Floats
     servers: Floats
+    slow: Floats = field(default_factory=lambda: np.ones(1))
+    processes: int = 0
 
     @property
     def total(self) -> Floats:
         """CPU servers of the station together."""
         return np.asarray(self.queues * self.servers)
+
+    @property
+    def carries(self) -> Floats:
+        """CPU servers' worth of calls, as one server needs for them, that the station carries when all are busy."""
+        return np.asarray(self.total / self.slow)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether these are pods that their CPU quota stops."""
+        return bool(np.any(self.servers < self.processes))
+
+    def pick(self, w: int) -> Size:
+        """Workload `w` alone."""
+        queues, servers, slow = np.broadcast_arrays(self.queues, self.servers, self.slow)
+        one = slice(w, w + 1)
+        return Size(queues[one], servers[one], slow[one], self.processes)
 
 
 def size(queues: Floats | float, servers: Floats | float) -> Size:
@@ -55,14 +82,20 @@ def size(queues: Floats | float, servers: Floats | float) -> Size:
     return Size(q, c)
 
 
+def pods(replicas: Floats | float, cores: float, processes: int, fit: ScalabilityFit | None = None) -> Size:
+    """`replicas` pods with `cores` and `processes` each, as they scale together."""
+    plain = size(replicas, cores)
+    return Size(plain.queues, plain.servers, slowdown(fit, plain.total), processes)
+
+
 def wait_at(load: StationLoad, at: Size) -> Wait:
     """Wait at a station whose rate is split evenly over its queues."""
-    return ggc_wait(load.rate / at.queues, load.mean_s, at.servers, 1.0, load.scv)
+    return ggc_wait(load.rate / at.queues, load.mean_s * at.slow, at.servers, 1.0, load.scv, service_shape=MIXTURE)
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Pods whose CPU quota is below one core: the load and size of such a station. Waits then depend on the call."""
+    """Pods whose CPU quota is below what their processes could use: waits then depend on the call."""
 
     load: StationLoad
     size: Size
@@ -76,16 +109,17 @@ class Throttled:
         rate, quota = self.load.rate / self.size.queues, self.size.servers
         long = bool(np.max(service_s / quota) > LONG_SHARE * PERIOD_S)
         own, spread = (service_s, scv) if long else (None, None)
-        wait = quota_wait(rate, self.load.mean_s, quota, self.load.scv, own_service=own, own_cs2=spread)
+        wait = quota_wait(
+            rate, self.load.mean_s * self.size.slow, quota, self.load.scv,
+            own_service=own, own_cs2=spread, processes=self.size.processes, service_shape=MIXTURE,
+        )  # fmt: skip
         return wait.legs(service_s, scv, visits)
 
 
-def station_waits(work: Workload, sizes: Mapping[str, Size], pods: Container[str]) -> dict[str, Wait | Throttled]:
+def station_waits(work: Workload, sizes: Mapping[str, Size]) -> dict[str, Wait | Throttled]:
     """How calls wait at every station of a workload."""
     return {
-        name: Throttled(work.stations[name], at)
-        if name in pods and bool(np.all(at.servers < 1))
-        else wait_at(work.stations[name], at)
+        name: Throttled(work.stations[name], at) if at.throttled else wait_at(work.stations[name], at)
         for name, at in sizes.items()
     }
 
@@ -96,14 +130,16 @@ def legs(
     stations: Mapping[str, Station],
     waits: Mapping[str, Wait | Throttled],
     factor: Floats,
+    sizes: Mapping[str, Size],
     visits: float = 1.0,
     depth: int = 0,
 ) -> list[Leg]:
-    """Every station visit of one call, inner calls and upstreams included."""
+    """Every station visit of one call, inner calls and upstreams included. Formula (S2)."""
     out: list[Leg] = []
     for name in endpoint.demand_ms:
         station, wait = stations[name], waits[name]
-        service, scv = demand_s(endpoint, station, factor), call_scv(endpoint, station)
+        slow = sizes[name].slow if name in sizes else 1.0
+        service, scv = demand_s(endpoint, station, factor) * slow, call_scv(endpoint, station)
         out += wait.legs(service, scv, visits) if isinstance(wait, Throttled) else [Leg(wait, service, scv, visits)]
     for called, count in endpoint.calls.items():
         if called in stations:
@@ -111,7 +147,7 @@ def legs(
             if isinstance(wait, Wait):
                 out.append(Leg(wait, upstream.latency_ms / 1e3, upstream.service_scv, visits * count))
         elif depth < 4:
-            out += legs(endpoints[called], endpoints, stations, waits, factor, visits * count, depth + 1)
+            out += legs(endpoints[called], endpoints, stations, waits, factor, sizes, visits * count, depth + 1)
     return out
 
 
@@ -131,22 +167,25 @@ def station_plans(
         return np.array([[float(value(*one, s)[0]) for s in stations] for one in at])
 
     rate = table(lambda work, plain, sizes, s: work.stations[s.id].rate)
-    mean = table(lambda work, plain, sizes, s: work.stations[s.id].mean_s)
+    mean = table(lambda work, plain, sizes, s: work.stations[s.id].mean_s * sizes[s.id].slow)
     scv = table(lambda work, plain, sizes, s: work.stations[s.id].scv)
     plain_busy = table(lambda work, plain, sizes, s: plain.stations[s.id].busy)
     queues = table(lambda work, plain, sizes, s: sizes[s.id].queues)
     servers = table(lambda work, plain, sizes, s: sizes[s.id].servers)
     limits = np.array([slos_ms[s.id] for s in stations]) / 1e3
     each = (rate / queues, mean, servers, 1.0, scv)
-    means = ggc_response_mean(*each)
-    p95, p99 = ggc_response_quantile(np.array([0.95, 0.99]).reshape(2, 1, 1), *each)
-    slow = (servers < 1) & np.array([s.kind == "pods" for s in stations])
-    if slow.any():
-        one = (each[0][slow], mean[slow], servers[slow], scv[slow])
-        means[slow] = mean[slow] + quota_wait(*one).mean
-        p95[slow], p99[slow] = (quota_response_quantile(q, *one) for q in (0.95, 0.99))
+    means = ggc_response_mean(*each, service_shape=MIXTURE)
+    p95, p99 = ggc_response_quantile(np.array([0.95, 0.99]).reshape(2, 1, 1), *each, service_shape=MIXTURE)
+    for d, (_, _, sizes) in enumerate(at):
+        for n, s in enumerate(stations):
+            if sizes[s.id].throttled:
+                one, processes = (each[0][d, n], mean[d, n], servers[d, n], scv[d, n]), sizes[s.id].processes
+                wait = quota_wait(*one, processes=processes, service_shape=MIXTURE)
+                means[d, n] = mean[d, n] + wait.mean
+                tails = network_response_quantile(np.array([0.95, 0.99]), wait.legs(mean[d, n], scv[d, n]))
+                p95[d, n], p99[d, n] = tails
     slo = ((0.95, limits[:, 0]), (0.99, limits[:, 1]))
-    most = queues * max_rate(servers, mean, slo, 1.0, scv, CAPACITY_LIMIT)
+    most = queues * max_rate(servers, mean, slo, 1.0, scv, CAPACITY_LIMIT, service_shape=MIXTURE)
     return [
         tuple(
             StationPlan(
@@ -176,15 +215,16 @@ def endpoint_predictions(
     launch: Launch,
     endpoints: Sequence[EndpointPlan],
     work: Workload,
-    waits: Mapping[str, Wait | Throttled],
+    sizes: Mapping[str, Size],
     overhead_ms: Mapping[str, float],
 ) -> tuple[EndpointPrediction, ...]:
     """Every endpoint's predicted response time at workload 0."""
     by_id = {e.id: e for e in endpoints}
     stations = {s.id: s for s in launch.stations}
+    waits = station_waits(work, sizes)
     out = []
     for endpoint in endpoints:
-        path = legs(endpoint, by_id, stations, waits, work.factor)
+        path = legs(endpoint, by_id, stations, waits, work.factor, sizes)
         overhead = overhead_ms.get(endpoint.id, 0.0) / 1e3
         tails = np.asarray(network_response_quantile(np.array([[0.95], [0.99]]), path, overhead))
         out.append(

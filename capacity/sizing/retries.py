@@ -18,7 +18,7 @@ from capacity.demand.peaks import amplification
 from capacity.launch import EndpointPlan, Launch, TrafficClassPlan
 from capacity.queueing import network_response_tail
 from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, legs, wait_at
+from capacity.sizing.predict import Size, Throttled, legs, station_waits
 from capacity.sizing.workload import Workload, workload
 
 ROUNDS = 60
@@ -51,15 +51,15 @@ def with_retries(
             for kind in launch.classes
         }
         work = workload(launch, endpoints, grown, factor)
-        waits = {name: wait_at(work.stations[name], at) for name, at in sizes.items()}
-        now = {kind.id: _slow_share(launch, endpoints, kind, waits, work) for kind in launch.classes}
+        waits = station_waits(work, sizes)
+        now = {kind.id: _slow_share(launch, endpoints, kind, waits, work, sizes) for kind in launch.classes}
         done = all(abs(now[k] - slow[k]) < CLOSE for k in slow)
         slow = now
         if done:
             break
     meant = _calls(workload(launch, endpoints, class_rates, factor))
     made = _calls(work)
-    busiest = max(float(work.stations[name].busy[0] / at.total[0]) for name, at in sizes.items())
+    busiest = max(float(work.stations[name].busy[0] / at.carries[0]) for name, at in sizes.items())
     return Amplified(work, made / meant if meant else 1.0, busiest < 1.0, slow)
 
 
@@ -71,15 +71,16 @@ def _slow_share(
     launch: Launch,
     endpoints: Sequence[EndpointPlan],
     kind: TrafficClassPlan,
-    waits: Mapping[str, Wait],
+    waits: Mapping[str, Wait | Throttled],
     work: Workload,
+    sizes: Mapping[str, Size],
 ) -> float:
     """Share of the class's calls that take longer than its timeout."""
     by_id = {e.id: e for e in endpoints}
     stations = {s.id: s for s in launch.stations}
     late = calls = 0.0
     for visit in kind.journey:
-        path = legs(by_id[visit.endpoint], by_id, stations, waits, work.factor)
+        path = legs(by_id[visit.endpoint], by_id, stations, waits, work.factor, sizes)
         tail = float(np.asarray(network_response_tail(kind.retries.timeout_s, path)).reshape(-1)[0])
         late += visit.count * tail
         calls += visit.count

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from capacity.calibration import ScalabilityFit
+from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Service
 from capacity.leaseplan import Role
 from capacity.sizing.facilities import Stored, writes_per_s
 from capacity.sizing.needs import SiteNeed
 from capacity.sizing.pods import Sized, service_of
 from capacity.sizing.predict import Size, size
+from capacity.sizing.scaling import Scaling, most_useful, servers_for, slowdown
 from capacity.sizing.workload import Floats, Workload
 
 SYSTEM_DISK_GB = 200.0
@@ -22,25 +25,46 @@ def memory_mib(service: Service) -> int:
     return service.memory_base_mib + service.processes * service.memory_per_process_mib
 
 
-def server_sizes(launch: Launch, work: Workload) -> dict[str, Size]:
-    """Sizes of the stations that are servers, just large enough for their utilisation limit, and of upstreams."""
+def server_sizes(launch: Launch, work: Workload, scaling: Scaling | None = None) -> dict[str, Size]:
+    """Sizes of the stations that are servers, just large enough for their utilisation limit, and of upstreams.
+
+    Raises Infeasible when a station does not scale to its load, however large (S8).
+    """
     out: dict[str, Size] = {}
     for station in launch.stations:
         if station.kind == "server":
-            out[station.id] = size(1.0, np.maximum(1.0, work.stations[station.id].busy / station.max_utilisation))
+            fit = (scaling or {}).get(station.id)
+            busy = work.stations[station.id].busy
+            cores = np.maximum(1.0, servers_for(fit, busy, station.max_utilisation))
+            if not np.all(np.isfinite(cores)):
+                raise Infeasible(
+                    f"{station.id} does not scale to its load: {most_useful(fit):.0f} cores carry the most (USL of the "
+                    f"calibration), {float(np.max(busy)):.1f} CPU servers' worth of calls come",
+                    f"Lower the load of {station.id}, divide it, or remove the contention and calibrate again.",
+                )
+            out[station.id] = _scaled(size(1.0, cores), fit)
         elif station.kind == "upstream":
             out[station.id] = size(np.ones(work.factor.shape), float(station.connections or 1))
     return out
 
 
 def site_needs(
-    launch: Launch, endpoints: Sequence[EndpointPlan], work: Workload, sized: Sized, kept: Stored
+    launch: Launch,
+    endpoints: Sequence[EndpointPlan],
+    work: Workload,
+    sized: Sized,
+    kept: Stored,
+    scaling: Scaling | None = None,
 ) -> dict[Role, list[SiteNeed]]:
     """Need of every role in each of the months (the first M workloads), before the shift for delivery."""
     months = len(kept.documents_gb)
     pods = [(service_of(launch, s.service), sized.sizes[s.id]) for s in launch.stations if s.kind == "pods"]
     pods = [(service, at) for service, at in pods if "national" in service.scales]
-    busy = {s.role: work.stations[s.id].busy / s.max_utilisation for s in launch.stations if s.kind == "server"}
+    busy = {
+        s.role: servers_for((scaling or {}).get(s.id), work.stations[s.id].busy, s.max_utilisation)
+        for s in launch.stations
+        if s.kind == "server"
+    }
     fill = launch.storage.fill_limit
     zero = np.zeros(work.factor.shape)
     out: dict[Role, list[SiteNeed]] = {}
@@ -66,12 +90,19 @@ def site_needs(
     return out
 
 
-def role_cores(by_role: Mapping[str, float], launch: Launch, width: int) -> dict[str, Size]:
+def _scaled(at: Size, fit: ScalabilityFit | None) -> Size:
+    return Size(at.queues, at.servers, slowdown(fit, at.total))
+
+
+def role_cores(
+    by_role: Mapping[str, float], launch: Launch, width: int, scaling: Scaling | None = None
+) -> dict[str, Size]:
     """Sizes of the stations that are servers, from the cores installed for their roles."""
     out: dict[str, Size] = {}
     for station in launch.stations:
         if station.kind == "server":
-            out[station.id] = size(np.ones(width), by_role[station.role or ""])
+            at = size(np.ones(width), by_role[station.role or ""])
+            out[station.id] = _scaled(at, (scaling or {}).get(station.id))
         elif station.kind == "upstream":
             out[station.id] = size(np.ones(width), float(station.connections or 1))
     return out

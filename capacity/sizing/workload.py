@@ -35,6 +35,10 @@ class StationLoad:
         """Erlangs: CPU servers kept busy."""
         return self.rate * self.mean_s
 
+    def pick(self, w: int) -> StationLoad:
+        """Workload `w` alone."""
+        return StationLoad(self.rate[w : w + 1], self.mean_s[w : w + 1], self.scv[w : w + 1])
+
     def at_least(self, busy: Floats) -> StationLoad:
         """The same mix, at a rate that keeps at least `busy` servers busy."""
         own = self.busy
@@ -56,7 +60,7 @@ class Workload:
         return Workload(
             {k: v[some] for k, v in self.class_rates.items()},
             {k: v[some] for k, v in self.endpoint_rates.items()},
-            {k: StationLoad(v.rate[some], v.mean_s[some], v.scv[some]) for k, v in self.stations.items()},
+            {k: v.pick(w) for k, v in self.stations.items()},
             self.factor[some],
         )
 

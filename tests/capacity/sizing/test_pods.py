@@ -45,7 +45,7 @@ def replicas(sized: Sized) -> dict[str, int]:
 def quantiles(sized: Sized, times: float, endpoint: str) -> tuple[float, float]:
     by_id = {e.id: e for e in launch().endpoints}
     stations = {s.id: s for s in launch().stations}
-    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times).factor)
+    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times).factor, sized.sizes)
     p95, p99 = (float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) for q in (0.95, 0.99))
     return p95 * 1e3, p99 * 1e3
 
@@ -74,7 +74,7 @@ def test_one_replica_fewer_would_break_the_rule_that_is_named() -> None:
     at = sized.sizes["portal"]
     fewer["portal"] = wait_at(work.stations["portal"], size(at.queues - 1, at.servers))
     by_id, stations = {e.id: e for e in tight}, {s.id: s for s in plan.stations}
-    path = legs(by_id["portal.asset"], by_id, stations, fewer, work.factor)
+    path = legs(by_id["portal.asset"], by_id, stations, fewer, work.factor, sized.sizes)
     over = [float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) * 1e3 for q in (0.95, 0.99)]
     assert over[0] > 60.0 or over[1] > 110.0
     satgas = next(s for s in plan.stations if s.id == "satgas")
@@ -122,5 +122,30 @@ def test_an_slo_that_the_cpu_alone_breaks_is_infeasible_and_says_so() -> None:
         for e in plan.endpoints
     )
     work = workload(plan, heavy, RATES, 36.0)
-    with pytest.raises(Infeasible, match=r"api replicas meets the SLO \(slo_p95 api.submit\)"):
+    with pytest.raises(Infeasible, match=r"api replicas meets the SLO slo_p99 api.submit: \d+ ms"):
         size_stations(plan, heavy, work, server_sizes(plan, work), {})
+
+
+def test_an_upstream_whose_connections_bind_is_named_with_what_to_ask_for() -> None:
+    plan = launch()
+    few = tuple(s.model_copy(update={"connections": 3}) if s.id == "registry" else s for s in plan.stations)
+    narrow = plan.model_copy(update={"stations": few})
+    rates = {k: r * 3 for k, r in RATES.items()}
+    work = workload(narrow, plan.endpoints, rates, 20.0)
+    with pytest.raises(Infeasible, match="the 3 connections that registry allows bind") as raised:
+        size_stations(narrow, plan.endpoints, work, server_sizes(narrow, work), {})
+    assert "connections or more, or on" in str(raised.value.remedy)
+
+
+def test_pods_with_a_quota_below_a_core_are_stopped_and_not_slowed() -> None:
+    """Half a core runs at full speed until its budget is used: calm, it answers sooner than a server of half speed."""
+    plan = launch()
+    small = tuple(s.model_copy(update={"replica_millicores": 500}) for s in plan.services)
+    halved = plan.model_copy(update={"services": small})
+    work = workload(halved, plan.endpoints, {k: 0.02 * r for k, r in RATES.items()}, 1.0)
+    sized = size_stations(halved, plan.endpoints, work, server_sizes(halved, work), {})
+    assert sized.sizes["api"].throttled
+    by_id, stations = {e.id: e for e in plan.endpoints}, {s.id: s for s in plan.stations}
+    path = legs(by_id["api.signin"], by_id, stations, sized.waits, work.factor, sized.sizes)
+    p50 = float(np.asarray(network_response_quantile(0.5, path)).reshape(-1)[0])
+    assert p50 < 0.032 / 0.5
