@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("remove an environment and everything it left on this machine", "build"),
     "loadtest": ("offer a profile's load and write evidence", "prove"),
     "validate": ("compare predicted with measured; say go or no-go for the phase", "prove"),
+    "drill": ("restore a backup, or cut a worker's power under load; evidence for the gates", "prove"),
     "rehearse": ("walk the whole loop on this machine and end with a verdict", "prove"),
 }
 
