@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
-
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import LoadProfile, Stage
 from loadtests import histogram
@@ -200,9 +198,11 @@ def _share(rule: Threshold, stage: StageResult) -> float | None:
 
 
 def _half_width(values: Sequence[float]) -> float:
+    from scipy.special import stdtrit  # only here: it takes half a second to load, and few runs are searches
+
     n, mean = len(values), _mean(values)
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-    return float(stats.t.ppf(CONFIDENCE, n - 1)) * deviation / math.sqrt(n)
+    return float(stdtrit(n - 1, CONFIDENCE)) * deviation / math.sqrt(n)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capacity.documents import load, shown
 from capacity.evidence import Evidence, StageResult, StationResult
 from capacity.faults import BadInput
 from capacity.leaseplan import LeasePlan
-from capacity.validation.compare import Comparison, compare, conditions
-from capacity.validation.recalibrate import fit_stations
 from loadtests.keeping import keep_pages
 from loadtests.page import Compared, endpoint_lines, measured_stages, stage_p95_ms
 from oss.console import out, table
+
+if TYPE_CHECKING:
+    from capacity.validation.compare import Comparison
 
 
 def write_pages(evidence: Evidence, path: Path, plan: LeasePlan | None) -> Path:
@@ -28,6 +30,10 @@ def compared(evidence: Evidence, plan: LeasePlan) -> list[Compared]:
         deployment = plan.deployment(evidence.phase, evidence.scale)
     except BadInput:
         return []
+    # Only here: the model's statistics take a second to load, which not every run needs.
+    from capacity.validation.compare import compare, conditions
+    from capacity.validation.recalibrate import fit_stations
+
     fits = fit_stations(plan.endpoints, evidence)
     given = conditions(plan.endpoints, evidence, fits, with_measured=False)
     lines = []
