@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from capacity.documents import REPOSITORY, Document, RuleBroken
@@ -42,6 +42,33 @@ class BmcSetting(Document):
     system: str
 
 
+class FirmwareSetting(Document):
+    """Least versions that a SKU's servers are accepted with; empty: any."""
+
+    bios: str = ""
+    bmc: str = ""
+
+
+class BootSetting(Document):
+    """How delivered servers get their operating system (docs/leases.md). Without it the vendor installs them."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    method: Literal["media", "pxe", "http"]
+    image: str = Field(default="", pattern="^(https?://.+)?$", description="the installer's image; empty with pxe")
+    seed_dir: str = Field(pattern="^/", description="folder that the seeds of cloud-init are written to")
+    seed_url: str = Field(default="", pattern="^(https?://.+)?$", description="where BMCs reach that folder")
+    ssh_keys: tuple[str, ...] = Field(min_length=1, description="public keys that may sign in")
+
+    @model_validator(mode="after")
+    def _whole(self) -> BootSetting:
+        if self.method != "pxe" and not self.image:
+            raise RuleBroken(f"{self.method} needs an image", "Give oss:boot.image, or set the method to pxe.")
+        if self.method == "media" and not self.seed_url:
+            raise RuleBroken("virtual media need a seed", "Give oss:boot.seedUrl, where BMCs reach the seed folder.")
+        return self
+
+
 class GateOverride(Document):
     """Applying a phase without its evidence. It stays in the stack's outputs for everyone to see."""
 
@@ -60,7 +87,14 @@ class FleetSettings(Settings):
     bmc_ca_file: str = Field(default="", description="authorities of the BMCs' certificates; empty: the machine's")
     bmc_system: str = Field(default="1", description="id of the system at a BMC that holds one")
     bmcs: dict[str, BmcSetting] = Field(default_factory=dict, description="server → its BMC, where it is elsewhere")
-    erase: str = Field(default="", pattern="^(require|record|)$", description="empty: require, record in a rack")
+    erase: str = Field(
+        default="require", pattern="^(require|record)$", description="record: release what no BMC can erase"
+    )
+    eraser_image: str = Field(
+        default="", pattern="^(https?://.+)?$", description="boots, erases all drives and switches off; empty: none"
+    )
+    firmware: dict[str, FirmwareSetting] = Field(default_factory=dict, description="SKU → least firmware versions")
+    boot: BootSetting | None = None
     gate_override: GateOverride | None = None
     evidence: str = Field(default="evidence", description="folder of the gates' evidence, relative to the repository")
     as_of: dt.date | None = Field(default=None, description="the day that lease dates are judged on; none: today")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-from capacity.documents import validate
+from capacity.documents import REPOSITORY, validate
 from infra.settings import Settings
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def project() -> Path:
+    """The folder of Pulumi.yaml."""
+    return Path(pulumi.runtime.get_root_directory() or REPOSITORY)
 
 
 def read(model: type[SettingsT]) -> SettingsT:

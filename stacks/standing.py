@@ -10,15 +10,18 @@ from pydantic import SecretStr
 
 from capacity.documents import sha256
 from capacity.faults import BadInput, Fault
-from capacity.leaseplan import Deployment, LeasePlan, load_lease_plan
+from capacity.leaseplan import Deployment, LeasePlan
 from infra.components.fleet_outputs import fleet_endpoints, fleet_networks, fleet_servers
 from infra.components.unknown import unknown_text
 from infra.engine.access import bmc_places
+from infra.engine.terms import plan_in_force, terms
+from infra.lease.decided import Decided
 from infra.lease.inputs import server_inputs
 from infra.network.addresses import AddressPlan, address_plan
 from infra.outputs import FleetOutputs, FleetSecrets, read_outputs
 from infra.pki.fleet import kubeconfig_file
 from infra.settings import FleetSettings, Settings
+from stacks import config
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ async def standing(environment: str, settings: Settings) -> Standing:
 
     A preview goes on with the fleet that the plan foresees, so that all layers can be previewed together.
     """
-    plan = load_lease_plan(settings.lock_file)
+    since = plan_in_force(environment, settings, config.project())
+    plan = since.plan
     deployment = plan.deployment(settings.phase, settings.scale)
     addresses = address_plan(plan, settings.scale, settings.supernet, settings.lock_file.name)
     outputs = await _fleet(environment)
@@ -54,7 +58,7 @@ async def standing(environment: str, settings: Settings) -> Standing:
         remedy = f"Run `oss up {environment} --phase {settings.phase}`, which brings the fleet there first."
         raise BadInput([Fault(f"{environment}.fleet", "phase", "", problem, remedy)])
     pulumi.log.info(f"{environment}.fleet does not stand as planned yet; this preview foresees it")
-    return Standing(plan, deployment, addresses, _foreseen(environment, settings, plan, deployment, addresses), False)
+    return Standing(plan, deployment, addresses, _foreseen(environment, settings, since, addresses), False)
 
 
 def kubeconfig(environment: str, own: str) -> pulumi.Input[str]:
@@ -84,12 +88,12 @@ def _plan_name(outputs: FleetOutputs, digest: str) -> str:
     return "the lease plan" if outputs.plan_hash == digest else "an earlier lease plan"
 
 
-def _foreseen(
-    environment: str, settings: Settings, plan: LeasePlan, deployment: Deployment, addresses: AddressPlan
-) -> FleetOutputs:
+def _foreseen(environment: str, settings: Settings, since: Decided, addresses: AddressPlan) -> FleetOutputs:
+    plan, deployment = since.plan, since.plan.deployment(settings.phase, settings.scale)
     own = FleetSettings.model_validate(settings.model_dump(by_alias=True, include=set(Settings.model_fields)))
-    places = bmc_places(environment, own, plan, deployment, addresses)
-    inputs = server_inputs(plan, deployment.servers, environment, addresses, places, own.racks_per_site)
+    places = bmc_places(environment, own, plan, deployment, addresses, since)
+    asked = terms(own, since, addresses)
+    inputs = server_inputs(plan, deployment.servers, environment, addresses, places, own.racks_per_site, asked)
     states = {server.server: "ordered" for server in inputs}
     nothing = SecretStr("")
     return FleetOutputs(

@@ -33,7 +33,10 @@ class BmcAccess:
 
 
 class LeasedFleet(pulumi.ComponentResource):
-    """All leased servers of one environment and phase."""
+    """All leased servers of one environment and phase.
+
+    `waits_for`: server → the one whose machine it takes over, which has to be erased and given up first.
+    """
 
     states: pulumi.Output[dict[str, str]]
     secrets: pulumi.Output[dict[str, str]]
@@ -43,6 +46,7 @@ class LeasedFleet(pulumi.ComponentResource):
         name: str,
         servers: Sequence[ServerInputs],
         access: BmcAccess,
+        waits_for: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("oss:fleet:LeasedFleet", name, {}, opts)
@@ -58,7 +62,11 @@ class LeasedFleet(pulumi.ComponentResource):
             opts=mine,
         )
         owned = pulumi.ResourceOptions(parent=self, provider=provider)
-        self.servers = {inputs.server: Server(inputs.server, inputs, owned) for inputs in servers}
+        self.servers: dict[str, Server] = {}
+        for inputs in sorted(servers, key=lambda inputs: inputs.delivered):
+            gives = self.servers.get((waits_for or {}).get(inputs.server, "")) if inputs.delivered else None
+            options = pulumi.ResourceOptions.merge(owned, pulumi.ResourceOptions(depends_on=[gives] if gives else None))
+            self.servers[inputs.server] = Server(inputs.server, inputs, options)
         self.passwords = {secret: Password(secret.replace("_", "-"), opts=owned) for secret in SECRETS}
         self.states = pulumi.Output.all(**{name: server.state for name, server in self.servers.items()})
         self.secrets = pulumi.Output.secret(

@@ -18,7 +18,8 @@ Ledger = Mapping[str, Iterable[LeaseTerms]]
 
 @dataclass(frozen=True, slots=True)
 class LineDifference:
-    """One lease line: servers before and after, and the difference in rupiah."""
+    """One lease line: servers before and after, and the difference in rupiah. A line that follows another on the same
+    servers adds to the term alone."""
 
     line: str
     vendor: str
@@ -35,7 +36,11 @@ def cost_difference(before: Ledger, after: Ledger) -> tuple[LineDifference, ...]
     terms = {line.id: line for ledger in (before, after) for lines in ledger.values() for line in lines}
     old_terms = {line.id: line for lines in before.values() for line in lines}
     had, has = _count(before), _count(after)
-    rows = (_row(terms[line], old_terms.get(line, terms[line]), had[line], has[line]) for line in sorted(terms))
+    paid, pays = _first(before), _first(after)
+    rows = (
+        _row(terms[line], old_terms.get(line, terms[line]), had[line], has[line], paid[line], pays[line])
+        for line in sorted(terms)
+    )
     return tuple(row for row in rows if row.before != row.after or row.per_month_idr or row.over_term_idr)
 
 
@@ -50,8 +55,8 @@ def rupiah(amount: int) -> str:
     return f"{'-' if amount < 0 else ''}Rp {abs(amount):,}".replace(",", ".")
 
 
-def _row(now: LeaseTerms, old: LeaseTerms, had: int, has: int) -> LineDifference:
-    per_month = has * now.monthly_rent_idr - had * old.monthly_rent_idr
+def _row(now: LeaseTerms, old: LeaseTerms, had: int, has: int, paid: int, pays: int) -> LineDifference:
+    per_month = pays * now.monthly_rent_idr - paid * old.monthly_rent_idr
     rent = has * now.monthly_rent_idr * now.months - had * old.monthly_rent_idr * old.months
     setup = has * now.setup_idr - had * old.setup_idr
     return LineDifference(
@@ -64,6 +69,12 @@ def _row(now: LeaseTerms, old: LeaseTerms, had: int, has: int) -> LineDifference
         over_term_idr=rent + setup,
         estimate=now.quotation is None,
     )
+
+
+def _first(ledger: Ledger) -> Counter[str]:
+    """Servers by the line that they begin under: a line that follows another is paid instead of it, not beside it."""
+    firsts = (min(lines, key=lambda line: line.start, default=None) for lines in ledger.values())
+    return Counter(line.id for line in firsts if line)
 
 
 def _count(ledger: Ledger) -> Counter[str]:

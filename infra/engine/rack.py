@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capacity.leaseplan import Deployment, LeasePlan
 from infra.network.addresses import AddressPlan
@@ -16,12 +16,16 @@ def rack_spec(
     deployment: Deployment,
     addresses: AddressPlan,
     mounts: Sequence[Mount] = (),
+    machines: Mapping[str, str] | None = None,
 ) -> RackSpec:
-    """The rack named like the environment, with the phase's servers as their vendors deliver them."""
+    """The rack named like the environment, with the phase's servers as their vendors deliver them.
+
+    `machines` names the servers whose machine was replaced, and the server of the plan that it was meant for.
+    """
     limits = cpu_limits(plan, deployment)
     supernet = next(iter(addresses.supernets.values()))
     servers = (plan.server(name) for name in deployment.servers)
-    return RackSpec(
+    delivered = RackSpec(
         name=environment,
         supernet=supernet,
         mounts=tuple(mounts),
@@ -36,6 +40,10 @@ def rack_spec(
             )
             for server in servers
         ),
+    )
+    moved = {name: delivered.system_of(meant) for name, meant in (machines or {}).items()}
+    return delivered.model_copy(
+        update={"servers": tuple(s.model_copy(update={"bmc_id": moved.get(s.name, "")}) for s in delivered.servers)}
     )
 
 

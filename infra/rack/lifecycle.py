@@ -20,7 +20,7 @@ from infra.rack.machine import check_machine
 from infra.rack.network import ensure_rack_network
 from infra.rack.report import RackStatus, read_status
 from infra.rack.selfcheck import check_isolation
-from infra.rack.server import Container, containers, create, made_of, remove
+from infra.rack.server import Container, containers, create, made_of, power_off, remove
 from infra.rack.services import daemons, start_apt_cache, start_services
 from infra.rack.spec import APT_PORT, SSH_LOOPBACK_PORT, SSH_USER, RackServer, RackSpec
 from infra.rack.state import rack_dir, read_spec, spec_file, state_of, write_spec
@@ -57,14 +57,15 @@ def up(spec: RackSpec, progress: Progress, force: bool = False) -> RackHandle:
 
     A server that the spec no longer names is removed when it is off, or with `force`; one that is on stays, and is
     removed by the next run after its power is cut. A server whose image or limits changed is made anew when
-    it is off. Raises BadInput, MachineLacks, or StepFailed naming the step.
+    it is off, and one whose machine was replaced at once. Raises BadInput, MachineLacks, or StepFailed naming the step.
     """
     spec.check()
     check_machine()
     state = state_of(spec.name)
     with _held(spec.name, state, progress):
         standing = containers(spec.name)
-        spec = _with_kept(spec, standing, read_spec(spec_file(state)), force, progress)
+        before = read_spec(spec_file(state))
+        spec = _with_kept(spec, standing, before, force, progress)
         check_inotify([s for s in spec.servers if not ((found := standing.get(s.name)) and found.on)])
         changed = ensure_rack_network(spec)
         progress.update("starting the apt cache")
@@ -75,7 +76,7 @@ def up(spec: RackSpec, progress: Progress, force: bool = False) -> RackHandle:
         access = bmc_access(state, spec)
         write_ssh_files(state, spec)
         changed |= write_spec(spec_file(state), spec)
-        changed |= _ensure_servers(spec, standing, image, state, progress)
+        changed |= _ensure_servers(spec, standing, _replaced(spec, before), image, state, progress)
         progress.update("starting the management controllers and the forwarder")
         changed |= start_services(spec, state, access)
         ssh = state / "ssh"
@@ -137,7 +138,7 @@ def _with_kept(
 
 
 def _ensure_servers(
-    spec: RackSpec, standing: dict[str, Container], image: str, state: Path, progress: Progress
+    spec: RackSpec, standing: dict[str, Container], replaced: set[str], image: str, state: Path, progress: Progress
 ) -> bool:
     changed = False
     named = {server.name for server in spec.servers}
@@ -149,7 +150,10 @@ def _ensure_servers(
         found = standing.get(server.name)
         if found and found.made_of == made_of(spec, server, image):
             continue
-        if found and found.on:
+        if found and found.on and server.name in replaced:
+            progress.note(f"{server.name} is another machine now: the old one is carried away")
+            power_off(spec.name, server.name, "force")
+        elif found and found.on:
             progress.note(f"{server.name} keeps its older image or limits until it is off and `oss rack up` runs again")
             continue
         progress.update("delivering servers", number, len(spec.servers))
@@ -158,6 +162,12 @@ def _ensure_servers(
         create(spec, server, image, state)
         changed = True
     return changed
+
+
+def _replaced(spec: RackSpec, before: RackSpec | None) -> set[str]:
+    """Servers whose system has another id than before: another machine stands there under the same name."""
+    had = {server.name: before.bmc_id(server) for server in before.servers} if before else {}
+    return {server.name for server in spec.servers if had.get(server.name, spec.bmc_id(server)) != spec.bmc_id(server)}
 
 
 @contextmanager

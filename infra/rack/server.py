@@ -146,6 +146,7 @@ def made_of(spec: RackSpec, server: RackServer, image: str) -> str:
     """A hash of everything that is fixed when the server is made; another hash asks for another container."""
     parts = [image, server.name, str(server.memory_limit_mib), str(server.cpu_limit), *isolation(spec.name)]
     parts += [f"{m.source}:{m.target}" for m in spec.mounts]
+    parts += [server.bmc_id] if server.bmc_id else []  # another machine under the name
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -144,7 +144,11 @@ class RackSpec(Document):
 
     def bmc_id(self, server: RackServer) -> str:
         """The id of the server's Redfish system: given, or the same for a rack's and server's name every time."""
-        return server.bmc_id or str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{server.name}.{self.name}.rack"))
+        return server.bmc_id or self.system_of(server.name)
+
+    def system_of(self, name: str) -> str:
+        """The id of the system that a server of this name has of its own."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{self.name}.rack"))
 
     def check(self) -> None:
         """Raise BadInput with everything in which servers collide or leave the rack's network."""
