@@ -40,7 +40,7 @@ from capacity.sizing.facilities import Stored, site_resources, stored
 from capacity.sizing.needs import SiteNeed, lease_needs, offers, ready_months
 from capacity.sizing.pods import Sized, size_stations
 from capacity.sizing.roles import server_sizes, site_needs
-from capacity.sizing.scaling import Scaling, slowdown
+from capacity.sizing.scaling import Scaling, carried
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
@@ -330,12 +330,11 @@ def sufficiency(all_of: Computed, phase: Phase, standing: tuple[LeasedServer, ..
     enough = np.ones(all_of.draws.count, bool)
     for station in launch.stations:
         if station.kind == "pods":
-            cores = float(all_of.sized[primary].sizes[station.id].carries[:until].max())
+            cores = float(all_of.sized[primary].sizes[station.id].total[:until].max())
         elif station.kind == "server":
             cores = installed_cores(all_of, primary, station.role or "", standing)
-            cores /= float(slowdown(all_of.scaling.get(station.id), cores))
         else:
             cores = float(station.connections or 1)
         worst = all_of.found.load[all_of.found.costs.stations.index(station.id), :, :until].max(axis=1)
-        enough &= worst <= cores * station.max_utilisation
+        enough &= worst <= float(carried(all_of.scaling.get(station.id), cores * station.max_utilisation))
     return round(float(enough.mean()), 4)

@@ -104,9 +104,9 @@ def stress(all_of: Computed, name: str) -> Stress:
         stations=tuple(
             StationUnderStress(
                 station=s.id,
-                installed=float(sizes[s.id].carries[0]),
-                busy=float(first.stations[s.id].busy[0]),
-                busy_with_retries=float(after.work.stations[s.id].busy[0]),
+                installed=float(sizes[s.id].total[0]),
+                busy=float(sizes[s.id].busy(first.stations[s.id])[0]),
+                busy_with_retries=float(sizes[s.id].busy(after.work.stations[s.id])[0]),
                 limit=s.max_utilisation,
                 needed=needed[s.id],
             )
@@ -184,7 +184,7 @@ def _served(all_of: Computed, rates: Mapping[str, float], factor: float, sizes: 
     launch = all_of.launch
     work = workload(launch, all_of.endpoints, rates, factor)
     shares = [
-        float(sizes[s.id].carries[0]) * s.max_utilisation / float(work.stations[s.id].busy[0])
+        float(sizes[s.id].carries(s.max_utilisation)[0]) / float(work.stations[s.id].busy[0])
         for s in launch.stations
         if float(work.stations[s.id].busy[0]) > 0
     ]

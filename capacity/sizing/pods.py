@@ -1,10 +1,10 @@
 """Replicas of every service: the fewest that keep every endpoint within its SLO, for many workloads at once.
 
-    n_s = max(n_min, least n with B_s d(n c) <= u n c, least n with P(T_e > p95, p99) within the SLO)       (S3)
+    n_s = max(n_min, least n with N_s <= u n c, least n with P(T_e > p95), P(T_e > p99) within the SLO)     (S3)
 
-A service gets at least its minimum and what keeps each replica below the station's highest utilisation u; then replicas
-are added (doubling, then bisection) until the p95 and p99 of every endpoint of the service hold. A service is sized
-after those that it calls, so that it sees how long they take.
+N_s CPU servers are busy (S8), a replica has c. A service gets at least its minimum and what keeps each replica below
+the station's highest utilisation u; then replicas are added (doubling, then bisection) until the p95 and p99 of every
+endpoint of the service hold. A service is sized after those that it calls, so that it sees how long they take.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Service, Station
 from capacity.queueing import Leg, network_response_quantile, network_response_tail
 from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, Throttled, legs, pods, wait_at
-from capacity.sizing.scaling import Scaling, most_useful, servers_for
+from capacity.sizing.predict import Size, Throttled, busy_or_infeasible, legs, pods, wait_at
+from capacity.sizing.scaling import Scaling
 from capacity.sizing.workload import Floats, Workload
 
 MOST_REPLICAS = 4096
@@ -101,7 +101,7 @@ class _Sizing:
     def _path(self, endpoint: EndpointPlan) -> tuple[list[Leg], float]:
         by_id = {e.id: e for e in self.endpoints}
         stations = {s.id: s for s in self.launch.stations}
-        path = legs(endpoint, by_id, stations, self.waits, self.work.factor, self.sizes)
+        path = legs(endpoint, by_id, stations, self.waits, self.work, self.sizes)
         return path, self.overhead_ms.get(endpoint.id, 0.0) / 1e3
 
 
@@ -164,14 +164,8 @@ def _size_service(state: _Sizing, station: Station) -> NDArray[np.int64]:
     cores = service.replica_millicores / 1e3
     own = [e for e in state.endpoints if e.service == service.id]
     fit = state.scaling.get(station.id)
-    most = min(MOST_REPLICAS, max(service.min_replicas, int(min(most_useful(fit) / cores, MOST_REPLICAS))))
-    wanted = servers_for(fit, state.work.stations[station.id].busy, station.max_utilisation) / cores
-    if np.max(wanted) > most:
-        raise Infeasible(
-            f"{service.id} does not scale to its load: {most} replicas carry the most (USL of the calibration), "
-            f"{float(np.max(state.work.stations[station.id].busy)):.1f} CPU servers' worth of calls come",
-            f"Lower the load of {service.id}, or remove what its replicas contend for and calibrate again.",
-        )
+    busy = busy_or_infeasible(station.id, fit, state.work.stations[station.id].busy)
+    wanted = busy / station.max_utilisation / cores
     least = np.maximum(service.min_replicas, np.ceil(wanted - 1e-9)).astype(np.int64)
     low, high = least - 1, least.copy()
     while True:
@@ -179,9 +173,9 @@ def _size_service(state: _Sizing, station: Station) -> NDArray[np.int64]:
         bad, _ = state.broken(own)
         if not bad.any():
             break
-        if high[bad].max() >= most:
+        if high[bad].max() >= MOST_REPLICAS:
             raise _beyond_help(state, service, own, int(high[bad].max()))
-        low, high = np.where(bad, high, low), np.where(bad, np.minimum(2 * high, most), high)
+        low, high = np.where(bad, high, low), np.where(bad, np.minimum(2 * high, MOST_REPLICAS), high)
     while np.any(high - low > 1):
         middle = np.where(high - low > 1, (low + high) // 2, high)
         state.set(station, middle.astype(float))

@@ -8,12 +8,13 @@ endpoint's time is the sum over the stations it visits, its inner calls and its 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from capacity.calibration import ScalabilityFit
+from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Station
 from capacity.leaseplan import EndpointPrediction, StationPlan
 from capacity.queueing import (
@@ -29,7 +30,7 @@ from capacity.queueing import (
 from capacity.queueing.ggc import Wait
 from capacity.queueing.quota import PERIOD_S
 from capacity.queueing.shapes import Shape
-from capacity.sizing.scaling import slowdown
+from capacity.sizing.scaling import carried, kept_busy, most_busy, slowdown
 from capacity.sizing.workload import Floats, StationLoad, Workload, call_scv, demand_s
 
 UNBOUNDED_MS = 1e7
@@ -45,24 +46,31 @@ MIXTURE: Final[Shape] = "phase"
 class Size:
     """`queues` (W,) separate queues of `servers` CPU servers each (pods: one queue a replica).
 
-    `slow` (W,): CPU of a call on so many servers over that on one (S8). `processes`: of a pod; one process uses one
-    core at most, so that a pod whose servers (its CPU quota) are fewer than its processes is stopped, not slowed.
+    `processes`: of a pod; one process uses one core at most, so that a pod whose servers (its CPU quota) are fewer than
+    its processes is stopped, not slowed. `fit`: how the station scales (S8), where a calibration knows.
     """
 
     queues: Floats
     servers: Floats
-    slow: Floats = field(default_factory=lambda: np.ones(1))
     processes: int = 0
+    fit: ScalabilityFit | None = None
 
     @property
     def total(self) -> Floats:
         """CPU servers of the station together."""
         return np.asarray(self.queues * self.servers)
 
-    @property
-    def carries(self) -> Floats:
-        """CPU servers' worth of calls, as one server needs for them, that the station carries when all are busy."""
-        return np.asarray(self.total / self.slow)
+    def busy(self, load: StationLoad) -> Floats:
+        """CPU servers that the load keeps busy, as the station scales; inf where it does not scale so far."""
+        return kept_busy(self.fit, load.busy)
+
+    def slow(self, load: StationLoad) -> Floats:
+        """CPU of a call at this load over that when one server is busy."""
+        return slowdown(self.fit, np.minimum(self.busy(load), self.total))
+
+    def carries(self, limit: float) -> Floats:
+        """Erlangs, at the demand of one busy server, that the station carries at utilisation `limit`."""
+        return carried(self.fit, self.total * limit)
 
     @property
     def throttled(self) -> bool:
@@ -71,9 +79,8 @@ class Size:
 
     def pick(self, w: int) -> Size:
         """Workload `w` alone."""
-        queues, servers, slow = np.broadcast_arrays(self.queues, self.servers, self.slow)
         one = slice(w, w + 1)
-        return Size(queues[one], servers[one], slow[one], self.processes)
+        return Size(self.queues[one], self.servers[one], self.processes, self.fit)
 
 
 def size(queues: Floats | float, servers: Floats | float) -> Size:
@@ -85,12 +92,27 @@ def size(queues: Floats | float, servers: Floats | float) -> Size:
 def pods(replicas: Floats | float, cores: float, processes: int, fit: ScalabilityFit | None = None) -> Size:
     """`replicas` pods with `cores` and `processes` each, as they scale together."""
     plain = size(replicas, cores)
-    return Size(plain.queues, plain.servers, slowdown(fit, plain.total), processes)
+    return Size(plain.queues, plain.servers, processes, fit)
+
+
+def busy_or_infeasible(station: str, fit: ScalabilityFit | None, load: Floats) -> Floats:
+    """CPU servers that each load keeps busy (S8). Raises Infeasible when the station does not scale to one of them."""
+    busy = kept_busy(fit, load)
+    if not np.all(np.isfinite(busy)):
+        top, most = float(carried(fit, np.inf)), float(np.max(load))
+        raise Infeasible(
+            f"{station} does not scale to its load: {most:.1f} Erlangs come, {top:.1f} are the most that it carries at "
+            f"any size (USL of the calibration, at {most_busy(fit):.0f} busy CPU servers)",
+            f"Lower the load of {station} by {1 - top / most:.0%}, divide it, or remove what its calls contend for and "
+            "calibrate again.",
+        )
+    return busy
 
 
 def wait_at(load: StationLoad, at: Size) -> Wait:
     """Wait at a station whose rate is split evenly over its queues."""
-    return ggc_wait(load.rate / at.queues, load.mean_s * at.slow, at.servers, 1.0, load.scv, service_shape=MIXTURE)
+    mean = load.mean_s * at.slow(load)
+    return ggc_wait(load.rate / at.queues, mean, at.servers, 1.0, load.scv, service_shape=MIXTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +132,7 @@ class Throttled:
         long = bool(np.max(service_s / quota) > LONG_SHARE * PERIOD_S)
         own, spread = (service_s, scv) if long else (None, None)
         wait = quota_wait(
-            rate, self.load.mean_s * self.size.slow, quota, self.load.scv,
+            rate, self.load.mean_s * self.size.slow(self.load), quota, self.load.scv,
             own_service=own, own_cs2=spread, processes=self.size.processes, service_shape=MIXTURE,
         )  # fmt: skip
         return wait.legs(service_s, scv, visits)
@@ -129,7 +151,7 @@ def legs(
     endpoints: Mapping[str, EndpointPlan],
     stations: Mapping[str, Station],
     waits: Mapping[str, Wait | Throttled],
-    factor: Floats,
+    work: Workload,
     sizes: Mapping[str, Size],
     visits: float = 1.0,
     depth: int = 0,
@@ -138,8 +160,8 @@ def legs(
     out: list[Leg] = []
     for name in endpoint.demand_ms:
         station, wait = stations[name], waits[name]
-        slow = sizes[name].slow if name in sizes else 1.0
-        service, scv = demand_s(endpoint, station, factor) * slow, call_scv(endpoint, station)
+        slow = sizes[name].slow(work.stations[name]) if name in sizes else 1.0
+        service, scv = demand_s(endpoint, station, work.factor) * slow, call_scv(endpoint, station)
         out += wait.legs(service, scv, visits) if isinstance(wait, Throttled) else [Leg(wait, service, scv, visits)]
     for called, count in endpoint.calls.items():
         if called in stations:
@@ -147,7 +169,7 @@ def legs(
             if isinstance(wait, Wait):
                 out.append(Leg(wait, upstream.latency_ms / 1e3, upstream.service_scv, visits * count))
         elif depth < 4:
-            out += legs(endpoints[called], endpoints, stations, waits, factor, sizes, visits * count, depth + 1)
+            out += legs(endpoints[called], endpoints, stations, waits, work, sizes, visits * count, depth + 1)
     return out
 
 
@@ -167,7 +189,7 @@ def station_plans(
         return np.array([[float(value(*one, s)[0]) for s in stations] for one in at])
 
     rate = table(lambda work, plain, sizes, s: work.stations[s.id].rate)
-    mean = table(lambda work, plain, sizes, s: work.stations[s.id].mean_s * sizes[s.id].slow)
+    mean = table(lambda work, plain, sizes, s: work.stations[s.id].mean_s * sizes[s.id].slow(work.stations[s.id]))
     scv = table(lambda work, plain, sizes, s: work.stations[s.id].scv)
     plain_busy = table(lambda work, plain, sizes, s: plain.stations[s.id].busy)
     queues = table(lambda work, plain, sizes, s: sizes[s.id].queues)
@@ -224,7 +246,7 @@ def endpoint_predictions(
     waits = station_waits(work, sizes)
     out = []
     for endpoint in endpoints:
-        path = legs(endpoint, by_id, stations, waits, work.factor, sizes)
+        path = legs(endpoint, by_id, stations, waits, work, sizes)
         overhead = overhead_ms.get(endpoint.id, 0.0) / 1e3
         tails = np.asarray(network_response_quantile(np.array([[0.95], [0.99]]), path, overhead))
         out.append(

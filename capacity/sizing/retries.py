@@ -59,7 +59,7 @@ def with_retries(
             break
     meant = _calls(workload(launch, endpoints, class_rates, factor))
     made = _calls(work)
-    busiest = max(float(work.stations[name].busy[0] / at.carries[0]) for name, at in sizes.items())
+    busiest = max(float(at.busy(work.stations[name])[0] / at.total[0]) for name, at in sizes.items())
     return Amplified(work, made / meant if meant else 1.0, busiest < 1.0, slow)
 
 
@@ -80,7 +80,7 @@ def _slow_share(
     stations = {s.id: s for s in launch.stations}
     late = calls = 0.0
     for visit in kind.journey:
-        path = legs(by_id[visit.endpoint], by_id, stations, waits, work.factor, sizes)
+        path = legs(by_id[visit.endpoint], by_id, stations, waits, work, sizes)
         tail = float(np.asarray(network_response_tail(kind.retries.timeout_s, path)).reshape(-1)[0])
         late += visit.count * tail
         calls += visit.count

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from capacity.calibration import ScalabilityFit
-from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Service
 from capacity.leaseplan import Role
 from capacity.sizing.facilities import Stored, writes_per_s
 from capacity.sizing.needs import SiteNeed
 from capacity.sizing.pods import Sized, service_of
-from capacity.sizing.predict import Size, size
-from capacity.sizing.scaling import Scaling, most_useful, servers_for, slowdown
+from capacity.sizing.predict import Size, busy_or_infeasible, size
+from capacity.sizing.scaling import Scaling, kept_busy
 from capacity.sizing.workload import Floats, Workload
 
 SYSTEM_DISK_GB = 200.0
@@ -34,15 +32,9 @@ def server_sizes(launch: Launch, work: Workload, scaling: Scaling | None = None)
     for station in launch.stations:
         if station.kind == "server":
             fit = (scaling or {}).get(station.id)
-            busy = work.stations[station.id].busy
-            cores = np.maximum(1.0, servers_for(fit, busy, station.max_utilisation))
-            if not np.all(np.isfinite(cores)):
-                raise Infeasible(
-                    f"{station.id} does not scale to its load: {most_useful(fit):.0f} cores carry the most (USL of the "
-                    f"calibration), {float(np.max(busy)):.1f} CPU servers' worth of calls come",
-                    f"Lower the load of {station.id}, divide it, or remove the contention and calibrate again.",
-                )
-            out[station.id] = _scaled(size(1.0, cores), fit)
+            busy = busy_or_infeasible(station.id, fit, work.stations[station.id].busy)
+            plain = size(1.0, np.maximum(1.0, busy / station.max_utilisation))
+            out[station.id] = Size(plain.queues, plain.servers, fit=fit)
         elif station.kind == "upstream":
             out[station.id] = size(np.ones(work.factor.shape), float(station.connections or 1))
     return out
@@ -61,7 +53,7 @@ def site_needs(
     pods = [(service_of(launch, s.service), sized.sizes[s.id]) for s in launch.stations if s.kind == "pods"]
     pods = [(service, at) for service, at in pods if "national" in service.scales]
     busy = {
-        s.role: servers_for((scaling or {}).get(s.id), work.stations[s.id].busy, s.max_utilisation)
+        s.role: kept_busy((scaling or {}).get(s.id), work.stations[s.id].busy) / s.max_utilisation
         for s in launch.stations
         if s.kind == "server"
     }
@@ -90,10 +82,6 @@ def site_needs(
     return out
 
 
-def _scaled(at: Size, fit: ScalabilityFit | None) -> Size:
-    return Size(at.queues, at.servers, slowdown(fit, at.total))
-
-
 def role_cores(
     by_role: Mapping[str, float], launch: Launch, width: int, scaling: Scaling | None = None
 ) -> dict[str, Size]:
@@ -102,7 +90,7 @@ def role_cores(
     for station in launch.stations:
         if station.kind == "server":
             at = size(np.ones(width), by_role[station.role or ""])
-            out[station.id] = _scaled(at, (scaling or {}).get(station.id))
+            out[station.id] = Size(at.queues, at.servers, fit=(scaling or {}).get(station.id))
         elif station.kind == "upstream":
             out[station.id] = size(np.ones(width), float(station.connections or 1))
     return out

@@ -45,7 +45,7 @@ def replicas(sized: Sized) -> dict[str, int]:
 def quantiles(sized: Sized, times: float, endpoint: str) -> tuple[float, float]:
     by_id = {e.id: e for e in launch().endpoints}
     stations = {s.id: s for s in launch().stations}
-    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times).factor, sized.sizes)
+    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times), sized.sizes)
     p95, p99 = (float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) for q in (0.95, 0.99))
     return p95 * 1e3, p99 * 1e3
 
@@ -74,7 +74,7 @@ def test_one_replica_fewer_would_break_the_rule_that_is_named() -> None:
     at = sized.sizes["portal"]
     fewer["portal"] = wait_at(work.stations["portal"], size(at.queues - 1, at.servers))
     by_id, stations = {e.id: e for e in tight}, {s.id: s for s in plan.stations}
-    path = legs(by_id["portal.asset"], by_id, stations, fewer, work.factor, sized.sizes)
+    path = legs(by_id["portal.asset"], by_id, stations, fewer, work, sized.sizes)
     over = [float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) * 1e3 for q in (0.95, 0.99)]
     assert over[0] > 60.0 or over[1] > 110.0
     satgas = next(s for s in plan.stations if s.id == "satgas")
@@ -146,6 +146,6 @@ def test_pods_with_a_quota_below_a_core_are_stopped_and_not_slowed() -> None:
     sized = size_stations(halved, plan.endpoints, work, server_sizes(halved, work), {})
     assert sized.sizes["api"].throttled
     by_id, stations = {e.id: e for e in plan.endpoints}, {s.id: s for s in plan.stations}
-    path = legs(by_id["api.signin"], by_id, stations, sized.waits, work.factor, sized.sizes)
+    path = legs(by_id["api.signin"], by_id, stations, sized.waits, work, sized.sizes)
     p50 = float(np.asarray(network_response_quantile(0.5, path)).reshape(-1)[0])
     assert p50 < 0.032 / 0.5
