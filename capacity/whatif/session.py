@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capacity.assembly.computed import Computed
+from capacity.documents import shown
+from capacity.faults import BadInput, Fault
 from capacity.inputs import Inputs
 from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
 from capacity.memo import Memo
@@ -35,6 +37,15 @@ class WhatIf:
         self.memo = Memo()
         self._last: Computed | None = None
 
+    def prepare(self, progress: Progress) -> None:
+        """Solve the plan itself, so that the first change finds everything. Raises BadInput when the lock differs."""
+        computed, plan = solve(self.base.inputs, self.plan.draws or None, progress, self.memo)
+        if plan != self.plan:
+            where = shown(lock_path(self.base.inputs.path))
+            remedy = f"Run `oss plan {shown(self.base.inputs.path)}`."
+            raise BadInput([Fault(where, "", "", "this lease plan is not what the model computes now", remedy)])
+        self._last = computed
+
     def check(self, given: Given) -> Variant:
         """The changed plan, unsolved. Raises BadValues."""
         return variant(self.base, given)
@@ -48,7 +59,7 @@ class WhatIf:
         before = self._last
         if early and before is not None and _rents_differ_only(before.inputs, changed.inputs):
             early(Outcome(changed, assemble(repriced(before, changed.inputs), self.memo), optimal=False))
-        computed, plan = solve(changed.inputs, None, progress, self.memo)
+        computed, plan = solve(changed.inputs, self.plan.draws or None, progress, self.memo)
         self._last = computed
         return Outcome(changed, plan)
 
