@@ -10,23 +10,18 @@ The same figures in three formats: a page that works offline, a tagged PDF, and 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-from capacity.documents import shown, write_bytes
-from capacity.faults import BadInput, Exit, Fault, MachineLacks
+from capacity.documents import shown
+from capacity.faults import BadInput, Exit, Fault
 from capacity.launch import plan_path
 from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.report.compare import changes
+from capacity.report.formats import FORMATS, make, write
 from capacity.report.language import LANGUAGES, language
-from capacity.report.page import render
-from capacity.report.pdf import to_pdf
 from capacity.report.sources import read_sources
 from capacity.report.view import build
-from capacity.report.workbook import to_xlsx
 from oss.console import out, progress, table
-
-FORMATS = ("html", "pdf", "xlsx")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,26 +44,11 @@ def run(args: argparse.Namespace) -> int:
     with progress("report") as shows:
         shows.update("reading the lease plan and its inputs")
         report = build(read_sources(plan))
-        shows.update("laying out the page")
-        page = render(report, words)
-        makers: dict[str, Callable[[], bytes]] = {
-            "html": lambda: page.encode(),
-            "pdf": lambda: to_pdf(page),
-            "xlsx": lambda: to_xlsx(report, words),
-        }
-        made: dict[str, bytes] = {}
-        for name in (args.format,) if args.format else FORMATS:
-            shows.update(f"making the {name}")
-            try:
-                made[name] = makers[name]()
-            except MachineLacks as error:
-                if args.format:
-                    raise
-                shows.note(f"no PDF: {error.message}; {error.remedy}")
+        for text in words.missing(report):
+            shows.note(f"no Indonesian for {text!r}; shown in English (capacity/report/plan_texts.yaml)")
+        made = make(report, words, (args.format,) if args.format else FORMATS, shows)
     stem = f"laporan-kebutuhan-sewa-{plan.stem}-{args.lang}"
-    for name, data in made.items():
-        path = args.out / f"{stem}.{name}"
-        write_bytes(path, data)
+    for path in write(args.out, {f"{stem}.{name}": data for name, data in made.items()}):
         out.print(f"written: {shown(path)}", markup=False)
     return Exit.GO
 

@@ -6,7 +6,7 @@ import datetime as dt
 from html import escape
 
 from capacity.report.language import Language
-from capacity.report.values import Bars, Number, Rupiah, Share, TileMap, Timeline, Value
+from capacity.report.values import Bars, Day, Number, Rupiah, Share, TileMap, Timeline, Value
 
 # Light to dark, so that a grey print keeps the order; each also has its own hatching.
 FILLS = ("#dbe7f3", "#7fa8d1", "#1f4e79", "#f3d9b1")
@@ -73,24 +73,27 @@ def _tile_map(figure: TileMap, language: Language) -> tuple[float, float, str]:
 
 
 def _timeline(figure: Timeline, language: Language) -> tuple[float, float, str]:
-    left, right, row, top = 290, 700, 15, 52
+    left, right, row, top = 250, 720, 15, 74
     days = (figure.end - figure.start).days
 
     def at(day: dt.date) -> float:
         return left + (right - left) * (day - figure.start).days / days
 
     parts: list[str] = []
+    for kind, name_of_kind in enumerate(figure.kinds):
+        parts += [_bar(kind * 130, 4, 16, 12, kind), _text(kind * 130 + 22, 14, language.text(name_of_kind), 10)]
+    bars: list[str] = []
     y = float(top)
     group = ""
     for span in figure.spans:
         name = language.text(span.group)
         if name != group:
-            parts.append(_text(0, y + 12, name, 10, bold=True))
+            bars.append(_text(0, y + 12, name, 10, bold=True))
             group, y = name, y + row
         label = f"{span.quantity} x {language.text(span.label)}"
-        parts.append(_text(8, y + 11, label if len(label) < 50 else label[:49] + "…", 9))
-        title = f"{label}: {span.start.isoformat()} – {span.end.isoformat()}"
-        parts.append(_box(at(span.start), y + 2, at(span.end) - at(span.start), row - 5, FILLS[1], title))
+        bars.append(_text(8, y + 11, label if len(label) < 46 else label[:45] + "…", 9))
+        title = f"{label}: {language.text(Day(span.start))} – {language.text(Day(span.end))}"
+        bars.append(_bar(at(span.start), y + 2, at(span.end) - at(span.start), row - 5, span.kind, title))
         y += row
     for year in range(figure.start.year, figure.end.year + 1):
         for month in (1, 7):
@@ -99,21 +102,29 @@ def _timeline(figure: Timeline, language: Language) -> tuple[float, float, str]:
                 parts.append(_upright(at(day), top - 4, y, 'stroke="#c3ccd5" stroke-width="0.6"'))
                 parts.append(_text(at(day), top - 8, f"{month}/{year}", 8, "middle"))
     for n, (mark, day) in enumerate(figure.marks):
-        x = at(day)
-        parts.append(_upright(x, 10, y, 'stroke="#000" stroke-dasharray="3 2"'))
-        parts.append(_text(x + 3, 9 + 10 * n, language.text(mark), 9, bold=True))
-    return right + 20, y + 6, "".join(parts)
+        x, text = at(day), language.text(mark)
+        foot = 30 + 11 * n
+        bars.append(_upright(x, foot - 8, y, 'stroke="#000" stroke-dasharray="3 2"'))
+        bars.append(f'<rect x="{x + 1:.1f}" y="{foot - 8:.1f}" width="{6.6 * len(text):.1f}" height="10" fill="#fff"/>')
+        bars.append(_text(x + 3, foot, text, 9, bold=True))
+    return right + 24, y + 6, "".join(parts + bars)
+
+
+def _bar(x: float, y: float, width: float, height: float, kind: int, title: str = "") -> str:
+    """A bar of the timeline; the second kind is light and dotted, so that grey print tells them apart."""
+    box = _box(x, y, width, height, FILLS[2 if kind == 0 else 0], title)
+    return box if kind == 0 else box + _box(x, y, width, height, "url(#dots)", title)
 
 
 def _bars(figure: Bars, language: Language) -> tuple[float, float, str]:
     left, right, row = 130, 560, 20
-    most = max(_number(v) for _, values in figure.groups for v in values) or 1.0
+    most = max(number(v) for _, values in figure.groups for v in values) or 1.0
     parts: list[str] = [_text(0, 12, language.text(figure.unit), 10)]
     y = 22.0
     for label, values in figure.groups:
         parts.append(_text(0, y + 14, language.text(label), 11, bold=True))
         for n, value in enumerate(values):
-            width = (right - left) * _number(value) / most
+            width = (right - left) * number(value) / most
             fill = FILLS[n] if len(figure.series) > 1 else FILLS[1]
             series = language.text(figure.series[n])
             parts.append(_box(left, y + 2, width, row - 5, fill, f"{series}: {language.text(value)}"))
@@ -125,7 +136,7 @@ def _bars(figure: Bars, language: Language) -> tuple[float, float, str]:
     return right + 120, y, "".join(parts)
 
 
-def _number(value: Value) -> float:
+def number(value: Value) -> float:
     match value:
         case Number(number) | Share(number):
             return float(number)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,7 +14,23 @@ from babel.numbers import format_decimal, format_percent
 
 from capacity.documents import read_yaml, shown
 from capacity.faults import BadInput, Fault
-from capacity.report.values import Both, Day, Hour, InWords, Listing, Number, Raw, Rupiah, Say, Share, Value
+from capacity.report.plan_texts import indonesian, load_plan_texts, untranslated
+from capacity.report.values import (
+    Both,
+    Day,
+    Hour,
+    InWords,
+    Listing,
+    Number,
+    Quoted,
+    Raw,
+    Report,
+    Rupiah,
+    Say,
+    Share,
+    Value,
+    every,
+)
 from capacity.report.words import english, terbilang
 
 Lang = Literal["id", "en"]
@@ -64,6 +81,7 @@ class Language:
 
     code: Lang
     catalogue: dict[str, dict[Lang, str]]
+    plan_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def locale(self) -> str:
@@ -77,14 +95,18 @@ class Language:
     def text(self, value: Value) -> str:
         """The value as a reader of this language expects it. BadInput when the catalogue lacks its text."""
         match value:
-            case Say(key, values):
+            case Say(key, values, otherwise):
                 entry = self.catalogue.get(key)
                 if entry is None:
+                    if otherwise is not None:
+                        return self.text(otherwise)
                     fault = Fault(shown(CATALOGUE), key, "", "this text is missing", "Add it in every language.")
                     raise BadInput([fault])
                 return entry[self.code].format(**{name: self.text(v) for name, v in values.items()})
-            case Both(indonesian, english_text):
-                return indonesian if self.code == "id" else english_text
+            case Both(indonesian_text, english_text):
+                return indonesian_text if self.code == "id" else english_text
+            case Quoted(text):
+                return indonesian(text, self.plan_texts) if self.code == "id" else text
             case Raw(text):
                 return text
             case Rupiah(amount):
@@ -106,11 +128,18 @@ class Language:
             case Listing(items, separator):
                 return separator.join(self.text(item) for item in items)
 
+    def missing(self, report: Report) -> tuple[str, ...]:
+        """Texts of the plan that have no Indonesian, and so stand in English in an Indonesian report."""
+        if self.code == "en":
+            return ()
+        found = (text for value in every(report) if isinstance(value, Quoted) for text in (value.text,))
+        return tuple(dict.fromkeys(part for text in found for part in untranslated(text, self.plan_texts)))
+
     def _decimal(self, number: float, digits: int) -> str:
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
         return format_decimal(round(number, digits), format=pattern, locale=self.locale)
 
 
 def language(code: Lang) -> Language:
-    """The language with its catalogue read and checked."""
-    return Language(code, load_catalogue())
+    """The language with its catalogue and the plan's texts read and checked."""
+    return Language(code, load_catalogue(), load_plan_texts())

@@ -7,17 +7,21 @@ into text. So every figure exists once, and no format can show another.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A sentence or word of the catalogue, with the values that stand in its braces."""
+    """A sentence or word of the catalogue, with the values that stand in its braces.
+
+    `otherwise` is shown when the catalogue has no such text; without it that is a fault.
+    """
 
     key: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    otherwise: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,13 @@ class Both:
 @dataclass(frozen=True, slots=True)
 class Raw:
     """A name, an identifier or a source: the same in every language."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A text that the plan or its tables hold in English; its Indonesian stands in `plan_texts.yaml`."""
 
     text: str
 
@@ -88,15 +99,16 @@ class Listing:
     separator: str = ", "
 
 
-Value = Say | Both | Raw | Rupiah | Number | Share | Day | Hour | InWords | Listing
+Value = Say | Both | Raw | Quoted | Rupiah | Number | Share | Day | Hour | InWords | Listing
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Starts a section; `anchor` is its id in every format."""
+    """Starts a section; `anchor` is its id in every format. A `leaf` starts a new sheet of paper."""
 
     anchor: str
     title: Value
+    leaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +134,19 @@ class Bullets:
 
 
 @dataclass(frozen=True, slots=True)
+class Signatures:
+    """Boxes to be signed, one for each office."""
+
+    anchor: str
+    title: Value
+    offices: tuple[Value, ...]
+    lines: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, and whether it holds numbers. `width` is in characters, for a spreadsheet."""
+    """A column: its heading, and whether it holds numbers. `width` is in characters: of a sheet's column, and the
+    share of the line that it gets on paper."""
 
     title: Value
     numeric: bool = False
@@ -136,6 +159,28 @@ class Product:
 
     value: Rupiah
     factors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subtotal:
+    """A cell that sums the last column of another table from row `first` to row `last` (from 0, both included)."""
+
+    value: Rupiah
+    table: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A cell that shows the total `name` of another table, marked or not: it follows that total in a spreadsheet."""
+
+    value: Value
+    name: str
+
+
+Live = Product | Subtotal | Linked
+"""Cells that are formulas in a spreadsheet; `value` is what the other formats show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +202,20 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; `inputs` are the columns that a reader of the spreadsheet may change, `totals` end the last column."""
+    """A table; `inputs` are the columns that a reader of the spreadsheet may change, `totals` end the last column.
+
+    `groups` part the rows: the row at which a group starts, and its name.
+    """
 
     anchor: str
     title: Value
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Value | Product, ...], ...]
+    rows: tuple[tuple[Value | Live, ...], ...]
     totals: tuple[Total, ...] = ()
     inputs: tuple[int, ...] = ()
     words: InWords | None = None
     note: Value | None = None
+    groups: tuple[tuple[int, Value], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +231,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One bar of the timeline: what, how many, from when to when."""
+    """One bar of the timeline: what, how many, from when to when; `kind` 0 for servers, 1 for what supports them."""
 
     label: Value
     group: Value
     quantity: int
     start: dt.date
     end: dt.date
+    kind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +266,7 @@ class Timeline:
     start: dt.date
     end: dt.date
     marks: tuple[tuple[Value, dt.date], ...]
+    kinds: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +279,7 @@ class Chart:
     figure: TileMap | Timeline | Bars
 
 
-Block = Heading | Subheading | Paragraph | Bullets | Table | Chart
+Block = Heading | Subheading | Paragraph | Bullets | Signatures | Table | Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +291,17 @@ class Report:
     plan_hash: str
     indicative: bool
     blocks: tuple[Block, ...]
+
+
+def every(thing: object) -> Iterator[object]:
+    """A report, block or value and all that it is made of, outermost first."""
+    yield thing
+    if isinstance(thing, Mapping):
+        for part in thing.values():
+            yield from every(part)
+    elif isinstance(thing, tuple):
+        for part in thing:
+            yield from every(part)
+    elif is_dataclass(thing) and not isinstance(thing, type):
+        for item in fields(thing):
+            yield from every(getattr(thing, item.name))

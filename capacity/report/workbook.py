@@ -7,10 +7,25 @@ import io
 from typing import Any
 
 import xlsxwriter
-from xlsxwriter.utility import xl_rowcol_to_cell
+from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from capacity.report.language import Language
-from capacity.report.values import Day, Number, Product, Report, Rupiah, Share, Table, Total, Value
+from capacity.report.values import (
+    Day,
+    Linked,
+    Live,
+    Number,
+    Product,
+    Report,
+    Rupiah,
+    Say,
+    Share,
+    Signatures,
+    Subtotal,
+    Table,
+    Total,
+    Value,
+)
 
 _HEAD = 2  # rows above the column headings
 _RUPIAH = '"Rp"#,##0'
@@ -37,6 +52,8 @@ class _Sheets:
 
     def __init__(self, book: Any, report: Report, language: Language) -> None:
         self.book, self.report, self.language = book, report, language
+        tables = [b for b in report.blocks if isinstance(b, Table)]
+        self._last_column = {t.anchor: xl_col_to_name(len(t.columns) - 1) for t in tables}
         self._formats: dict[tuple[str, bool, bool], Any] = {}
         self.bold = book.add_format(
             {"bold": True, "text_wrap": True, "bg_color": "#e3ebf3", "border": 1, "valign": "top"}
@@ -57,7 +74,19 @@ class _Sheets:
         sheet.write_string(4, 0, say.say("report.inputs_note"), self.wrap)
         for n, table in enumerate((b for b in self.report.blocks if isinstance(b, Table)), start=6):
             sheet.write_url(n, 0, f"internal:'{table.anchor}'!A1", string=say.text(table.title))
+        self._signatures(sheet, 7 + sum(isinstance(b, Table) for b in self.report.blocks))
         sheet.protect()
+
+    def _signatures(self, sheet: Any, row: int) -> None:
+        say = self.language
+        for block in self.report.blocks:
+            if isinstance(block, Signatures):
+                sheet.write_string(row, 0, say.text(block.title), self.large)
+                for office in block.offices:
+                    sheet.write_string(row + 1, 0, say.text(office), self.bold)
+                    for n, line in enumerate(block.lines, start=2):
+                        sheet.write_string(row + n, 0, f"{say.text(line)}: " + "." * 40)
+                    row += 2 + len(block.lines)
 
     def table(self, table: Table) -> None:
         """One sheet: title, headings, rows, totals, note; headings repeat in print and stay in sight."""
@@ -105,8 +134,16 @@ class _Sheets:
             if total.rule == "rate":
                 self.book.define_name(f"tarif_{total.name}", f"={total.rate!r}")
 
-    def _cell(self, sheet: Any, row: int, column: int, cell: Value | Product, unlocked: bool) -> None:
+    def _cell(self, sheet: Any, row: int, column: int, cell: Value | Live, unlocked: bool) -> None:
         match cell:
+            case Subtotal(value, table, first, last):
+                letter = self._last_column[table]
+                formula = f"=SUM('{table}'!{letter}{_HEAD + 2 + first}:{letter}{_HEAD + 2 + last})"
+                sheet.write_formula(row, column, formula, self._format(_RUPIAH), value.amount)
+            case Linked(value, name):
+                amount, mark = _amount(value)
+                look = self._format(f'{_RUPIAH}" ({self.language.say("report.indicative")})"' if mark else _RUPIAH)
+                sheet.write_formula(row, column, f"=hps_{name}", look, amount)
             case Product(value, factors):
                 formula = "=" + "*".join(xl_rowcol_to_cell(row, k) for k in factors)
                 sheet.write_formula(row, column, formula, self._format(_RUPIAH), value.amount)
@@ -133,6 +170,16 @@ class _Sheets:
                 look |= {"locked": False, "bg_color": "#fff6c8"}
             self._formats[key] = self.book.add_format(look)
         return self._formats[key]
+
+
+def _amount(value: Value) -> tuple[int, bool]:
+    """The rupiah in a value, and whether it is marked as indicative."""
+    match value:
+        case Rupiah(amount):
+            return amount, False
+        case Say("word.indicative_amount", {"amount": Rupiah(amount)}):
+            return amount, True
+    raise TypeError(f"a linked cell needs an amount, not {value!r}")
 
 
 def _formula(total: Total, first: str, last: str) -> str:

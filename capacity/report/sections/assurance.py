@@ -1,8 +1,7 @@
-"""How sure the report is: certainty of cost and time, alternatives, risks, and what load tests measured."""
+"""How sure the report is: certainty of cost and time, alternatives, and risks."""
 
 from __future__ import annotations
 
-from capacity.evidence import Evidence
 from capacity.leaseplan import PhasePlan
 from capacity.report.estimate import Alternative, Estimate, alternatives, first_order, line_idr
 from capacity.report.sections.words import count, listing, money, phase_name, say
@@ -14,7 +13,6 @@ from capacity.report.values import (
     Column,
     Day,
     Heading,
-    Hour,
     Number,
     Paragraph,
     Raw,
@@ -73,6 +71,9 @@ def certainty(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             (Raw(h.period), count(h.published_per_day), count(h.predicted_per_day), Share(h.error, signed=True))
             for h in plan.hindcast
         ),
+        note=say("certainty.hindcast_note", fitted=listing(Raw(x) for x in plan.hindcast[0].fitted_on))
+        if plan.hindcast
+        else None,
     )
     return (
         Heading("certainty", say("certainty.heading")),
@@ -112,6 +113,9 @@ def alternatives_weighed(sources: Sources, totals: Estimate) -> tuple[Block, ...
         reason = f"alternative.{kind}_why" if kind in ("no_drc", "all_at_once") else "alternative.dearer"
         if kind not in ("no_drc", "all_at_once") and a.difference <= 0:
             reason = "alternative.same"
+        limit = sources.inputs.launch.leasing.vendor_share_max
+        if vendor and limit < 1 and a.difference <= 0:
+            return name, Rupiah(a.before), Rupiah(a.difference), say("alternative.vendor_share", share=Share(limit))
         return name, Rupiah(a.before), Rupiah(a.difference), say(reason)
 
     return (
@@ -129,16 +133,25 @@ def alternatives_weighed(sources: Sources, totals: Estimate) -> tuple[Block, ...
             tuple(row(a) for a in weighed),
         ),
         Paragraph(say("alternative.gap", gap=Share(plan.cost.optimality_gap, 2))),
+        Paragraph(say("alternative.phasing")),
     )
 
 
 def risks(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
     """Risks that the plan's own figures show, with the answer to each."""
     plan = sources.plan
-    rows: list[tuple[Value, Value]] = []
+    rows: list[tuple[Value, ...]] = []
 
     def risk(name: str, **values: Value) -> None:
-        rows.append((say(f"risk.{name}", **values), say(f"risk.{name}_answer")))
+        rows.append(
+            (
+                count(len(rows) + 1),
+                say(f"risk.{name}", **values),
+                say(f"risk.{name}_effect"),
+                say(f"risk.{name}_answer"),
+                say(f"risk.{name}_owner"),
+            )
+        )
 
     for p in plan.phases:
         for b in p.bindings:
@@ -169,59 +182,13 @@ def risks(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
         Table(
             "risks",
             say("risk.table"),
-            (Column(say("column.risk"), width=80), Column(say("column.answer"), width=80)),
+            (
+                Column(say("column.number"), True, 6),
+                Column(say("column.risk"), width=56),
+                Column(say("column.effect"), width=40),
+                Column(say("column.answer"), width=56),
+                Column(say("column.owner"), width=20),
+            ),
             tuple(rows),
         ),
-    )
-
-
-def load_tests(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
-    """Results measured against this very plan; what other plans' runs there are; and what is not yet measured."""
-    measured = [e for e in sources.measured if e.kind == "load_test"]
-    blocks: list[Block] = [Heading("load-tests", say("measured.heading"))]
-    if measured:
-        blocks.append(Paragraph(say("measured.intro")))
-        blocks.append(_runs(measured))
-    else:
-        blocks.append(Paragraph(say("measured.not_yet"), callout=True))
-    others = len(sources.evidence) - len(sources.measured)
-    if others:
-        blocks.append(Paragraph(say("measured.others", n=count(others))))
-    missing = [p for p in sources.plan.phases if p.id not in {e.phase for e in measured if e.verdict == "passed"}]
-    if missing and measured:
-        blocks.append(Paragraph(say("measured.missing", phases=listing(phase_name(p) for p in missing)), callout=True))
-    return tuple(blocks)
-
-
-def _runs(runs: list[Evidence]) -> Table:
-    def row(e: Evidence) -> tuple[Value, ...]:
-        stages = [s for s in e.stages if not s.warmup]
-        worst = max((r.p95_ms for s in stages for r in s.endpoints), default=None)
-        rate = max((s.achieved_calls_per_s for s in stages), default=None)
-        return (
-            Hour(e.started),
-            Raw(e.profile),
-            say("word.phase_n", n=count(e.phase)),
-            say(f"measured.scale_{e.scale}"),
-            say("word.none") if rate is None else Number(rate, 1),
-            say("word.none") if worst is None else count(worst),
-            listing((count(sum(t.passed for t in e.thresholds)), count(len(e.thresholds))), "/"),
-            say(f"measured.{e.verdict}"),
-        )
-
-    return Table(
-        "load-test-runs",
-        say("measured.table"),
-        (
-            Column(say("column.started"), width=24),
-            Column(say("column.profile"), width=16),
-            Column(say("column.phase"), width=10),
-            Column(say("column.scale"), width=22),
-            Column(say("column.achieved"), True, 14),
-            Column(say("column.worst_p95"), True, 14),
-            Column(say("column.thresholds"), width=12),
-            Column(say("column.verdict"), width=14),
-        ),
-        tuple(row(e) for e in runs),
-        note=say("measured.note"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capacity.leaseplan import Binding, LeasePlan, PhasePlan
 from capacity.report.estimate import Estimate
-from capacity.report.sections.words import count, listing, phase_name, say, site
+from capacity.report.sections.words import count, detail, listing, phase_name, say, site
 from capacity.report.sources import Sources
 from capacity.report.tilemap import tiles
 from capacity.report.values import (
@@ -32,10 +32,11 @@ def needs(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
     """Provinces and phases on a map, demand with bands, what binds, and what each site must provide."""
     plan = sources.plan
     return (
-        Heading("needs", say("needs.heading")),
+        Heading("needs", say("needs.heading"), leaf=True),
         Paragraph(say("needs.intro", draws=count(plan.draws))),
         _map(sources),
         _phases(sources),
+        Paragraph(Both(sources.inputs.launch.statement_id, sources.inputs.launch.statement_en)),
         _busiest_days(plan),
         _demand(plan),
         Subheading(say("needs.binds")),
@@ -138,10 +139,10 @@ def _bindings(plan: LeasePlan) -> Table:
         say("needs.bindings"),
         (
             Column(say("column.phase"), width=10),
-            Column(say("column.sized"), width=44),
+            Column(say("column.sized"), width=54),
             Column(say("column.quantity"), True, 12),
             Column(say("column.rule"), width=36),
-            Column(say("column.explanation"), width=60),
+            Column(say("column.explanation"), width=52),
         ),
         tuple(
             (phase_name(p), *_binding(plan, p, b))
@@ -159,7 +160,7 @@ def _binding(plan: LeasePlan, phase: PhasePlan, b: Binding) -> tuple[Value, ...]
         subject = say("needs.servers_of", role=say(f"role.{rest[1]}"), site=site(plan, rest[0]))
     else:
         subject = say("needs.calls_to", name=Raw(rest[0]))
-    return subject, count(b.value), say(f"rule.{b.rule}"), Both(b.detail_id, b.detail_en)
+    return subject, count(b.value), say(f"rule.{b.rule}"), detail(b)
 
 
 def _sites(plan: LeasePlan) -> Table:
@@ -185,7 +186,7 @@ def _sites(plan: LeasePlan) -> Table:
                 count(s.racks),
                 count(s.rack_units),
                 Number(s.power_w / 1000, 1),
-                count(s.domestic_mbit_s),
+                Number(s.domestic_mbit_s, 1),
                 Number(s.international_mbit_s, 1),
                 count(s.load_balancer_sessions),
                 Number(s.documents_gb / 1000, 1),

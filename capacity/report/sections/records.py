@@ -1,47 +1,25 @@
-"""People, the registers (assumptions, rules), and how to compute the report again."""
+"""The registers (assumptions, prices, rules, terms), and how to compute the report again."""
 
 from __future__ import annotations
 
-import re
-
 from capacity.report.estimate import Estimate
-from capacity.report.sections.words import count, phase_name, say
-from capacity.report.sources import Rule, Sources
-from capacity.report.values import Block, Both, Bullets, Column, Heading, Paragraph, Raw, Table, Value
-
-
-def people(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
-    """Heads and seats by group and phase."""
-    plan = sources.plan
-    names = {p.id: phase_name(p) for p in plan.phases}
-    return (
-        Heading("people", say("people.heading")),
-        Paragraph(say("people.intro")),
-        Table(
-            "people",
-            say("people.table"),
-            (
-                Column(say("column.phase"), width=10),
-                Column(say("column.group"), width=30),
-                Column(say("column.heads"), True, 12),
-                Column(say("column.seats"), True, 12),
-                Column(say("column.rule"), width=34),
-                Column(say("column.explanation"), width=60),
-            ),
-            tuple(
-                (
-                    names.get(s.phase, count(s.phase)),
-                    say(f"people.{s.group}"),
-                    count(s.heads),
-                    count(s.peak_seats),
-                    say(f"people.rule_{s.rule}"),
-                    Both(s.detail_id, s.detail_en),
-                )
-                for s in plan.people
-            ),
-            note=say("people.note"),
-        ),
-    )
+from capacity.report.sections.words import count, say
+from capacity.report.sources import Sources
+from capacity.report.values import (
+    Block,
+    Both,
+    Bullets,
+    Column,
+    Day,
+    Heading,
+    Paragraph,
+    Quoted,
+    Raw,
+    Rupiah,
+    Say,
+    Table,
+    Value,
+)
 
 
 def assumptions(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
@@ -56,23 +34,93 @@ def assumptions(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             say("assumptions.table"),
             (
                 Column(say("column.assumption"), width=40),
-                Column(say("column.value"), width=34),
+                Column(say("column.value"), width=38),
                 Column(say("column.unit"), width=26),
                 Column(say("column.kind"), width=12),
                 Column(say("column.source"), width=70),
-                Column(say("column.note"), width=40),
+                Column(say("column.note"), width=26),
             ),
             tuple(
                 (
-                    Raw(a.id),
-                    Raw(a.value),
-                    Raw(a.unit),
+                    Say(f"assumption.{a.id.replace('.', '_')}", otherwise=Raw(a.id)),
+                    Quoted(a.value),
+                    Quoted(a.unit),
                     say("assumptions.estimate" if a.estimate else "assumptions.sourced"),
-                    Raw(a.source),
-                    Raw(a.note),
+                    Quoted(a.source),
+                    Quoted(a.note),
                 )
                 for a in listed
             ),
+        ),
+        _prices(sources),
+        _supporting_prices(sources),
+    )
+
+
+def _quotation(reference: str | None) -> Value:
+    return Raw(reference) if reference else say("assumptions.no_quotation")
+
+
+def _prices(sources: Sources) -> Table:
+    """The offers of the price book that the plan's lines use."""
+    used = dict.fromkeys((x.sku, x.vendor, x.months) for x in sources.plan.leases)
+    offers = {(p.sku, p.vendor, p.term_months): p for p in sources.inputs.prices}
+    found = [offers[key] for key in sorted(used) if key in offers]
+    return Table(
+        "prices",
+        say("assumptions.prices"),
+        (
+            Column(say("column.model"), width=16),
+            Column(say("column.provider"), width=18),
+            Column(say("column.term_months"), True, 12),
+            Column(say("column.month_price"), True, 18),
+            Column(say("column.setup_price"), True, 18),
+            Column(say("column.price_date"), width=18),
+            Column(say("column.quotation"), width=20),
+            Column(say("column.source"), width=46),
+        ),
+        tuple(
+            (
+                Raw(p.sku),
+                Raw(p.vendor),
+                count(p.term_months),
+                Rupiah(p.monthly_rent),
+                Rupiah(p.setup),
+                Day(p.price_date),
+                _quotation(p.quotation),
+                Quoted(p.source),
+            )
+            for p in found
+        ),
+    )
+
+
+def _supporting_prices(sources: Sources) -> Table:
+    used = {x.item for x in sources.plan.supporting}
+    return Table(
+        "supporting-prices",
+        say("assumptions.supporting_prices"),
+        (
+            Column(say("column.description"), width=40),
+            Column(say("column.provider"), width=18),
+            Column(say("column.month_price"), True, 18),
+            Column(say("column.setup_price"), True, 18),
+            Column(say("column.price_date"), width=18),
+            Column(say("column.quotation"), width=20),
+            Column(say("column.source"), width=46),
+        ),
+        tuple(
+            (
+                Both(s.description_id, s.description_en),
+                Raw(s.vendor),
+                Rupiah(s.monthly_rent),
+                Rupiah(s.setup),
+                Day(s.price_date),
+                _quotation(s.quotation),
+                Quoted(s.source),
+            )
+            for s in sources.inputs.supporting
+            if s.id in used
         ),
     )
 
@@ -86,8 +134,8 @@ def rules_in_force(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
         known = bool(rule.source_title)
         if known and not rule.covers(plan.horizon_start.year, last):
             continue
-        since = Raw(rule.in_force) if known else say("rules.not_found")
-        rows.append((_topic(rule), Both(_text(rule), rule.rule), since, Raw(rule.source_title), Raw(rule.source_url)))
+        since: Value = Quoted(rule.in_force) if known else say("rules.not_found")
+        rows.append((Quoted(rule.topic), Quoted(rule.rule), since, Quoted(rule.source_title), Raw(rule.source_url)))
     return (
         Heading("rules", say("rules.heading")),
         Paragraph(say("rules.intro", first=Raw(str(plan.horizon_start.year)), last=Raw(str(last)))),
@@ -106,56 +154,23 @@ def rules_in_force(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
     )
 
 
-def _slug(topic: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", topic.lower()).strip("_")
+GLOSSARY = (
+    *("hps", "kak", "ppk", "ppn", "nib", "drc", "edge", "worker", "storage", "quantiles", "n_plus_k", "utilisation"),
+    *("slo", "quota", "erlang", "bmc", "indicative", "hash", "hindcast"),
+)
 
 
-def _topic(rule: Rule) -> Value:
-    return Both(RULES_IN_INDONESIAN.get(_slug(rule.topic), (rule.topic, ""))[0], rule.topic)
-
-
-def _text(rule: Rule) -> str:
-    """The rule in Indonesian; the table holds it in English. A rule added there shows in English until translated."""
-    return RULES_IN_INDONESIAN.get(_slug(rule.topic), ("", rule.rule))[1]
-
-
-RULES_IN_INDONESIAN: dict[str, tuple[str, str]] = {
-    "hosting_location_2018": (
-        "lokasi pusat data 2018",
-        "PP 82/2012 pasal 17: penyelenggara pelayanan publik menempatkan pusat data dan "
-        "pusat pemulihan bencana di Indonesia",
-    ),
-    "hosting_location_2019": ("lokasi pusat data 2019 dan seterusnya", "PP 71/2019 menggantikan PP 82/2012"),
-    "spbe": (
-        "SPBE",
-        "Perpres 95/2018; pasal 27 ayat (4): PDN adalah sekumpulan pusat data yang dipakai "
-        "bersama instansi pusat dan daerah",
-    ),
-    "personal_data": ("data pribadi", "UU 27/2022 (PDP)"),
-    "procurement": ("pengadaan", "Perpres 16/2018 menggantikan Perpres 54/2010"),
-    "multi_year_lease": (
-        "sewa tahun jamak",
-        "kontrak tahun jamak memerlukan persetujuan: PMK 60/PMK.02/2018 (sebelumnya PMK 238/PMK.02/2015; sampai "
-        "Rp10 miliar untuk kegiatan yang disebut, oleh menteri terkait)",
-    ),
-    "hps": ("HPS", "harga perkiraan sendiri disusun dan ditetapkan oleh PPK"),
-    "vat_2018": ("PPN 2018", "PPN 10%"),
-    "vat_2022": ("PPN 2022", "PPN 11% (tanggal mulai 1 April 2022 tidak ada dalam naskah yang diperoleh)"),
-    "vat_2025": ("PPN 2025", "12% x 11/12 x harga untuk barang dan jasa tidak mewah (efektif 11%)"),
-    "office_hours_ramadan_2018": (
-        "jam kerja Ramadan 2018",
-        "32,5 jam seminggu; Senin-Kamis 08.00-15.00, Jumat 08.00-15.30 (lima hari kerja)",
-    ),
-    "office_hours_normal": ("jam kerja biasa", "37,5 jam seminggu; umumnya 07.00-15.30"),
-    "lebaran_2018": (
-        "Lebaran 2018",
-        "cuti bersama 11-14 dan 18-20 Juni; pelayanan kepada masyarakat tetap berjalan",
-    ),
-    "bssn_4_2021_sni_iso_27001_tier_class_numeric_rto_rpo_tkdn_threshold": (
-        "BSSN 4/2021, SNI ISO 27001, kelas Tier, angka RTO/RPO, ambang TKDN",
-        "tidak ditemukan dalam naskah yang diperoleh",
-    ),
-}
+def glossary(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
+    """Terms and abbreviations that the report uses, in plain words."""
+    return (
+        Heading("glossary", say("glossary.heading")),
+        Table(
+            "glossary",
+            say("glossary.table"),
+            (Column(say("column.term"), width=34), Column(say("column.meaning"), width=90)),
+            tuple((say(f"glossary.{term}"), say(f"glossary.{term}_means")) for term in GLOSSARY),
+        ),
+    )
 
 
 def recompute(sources: Sources, totals: Estimate) -> tuple[Block, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from capacity.leaseplan import LeasePlan
 from capacity.report.estimate import Estimate, first_order
 from capacity.report.sections.words import count, listing, money, phase_name, say
 from capacity.report.sources import Sources
@@ -12,9 +13,11 @@ from capacity.report.values import (
     Day,
     Heading,
     InWords,
+    Linked,
     Paragraph,
     Raw,
     Share,
+    Signatures,
     Subheading,
     Table,
     Value,
@@ -43,7 +46,7 @@ def summary(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
         decisions.append(say("summary.seek_quotations"))
     if any(b.rule == "quota" for p in plan.phases for b in p.bindings):
         decisions.append(say("summary.settle_quota"))
-    facts: list[tuple[Value, Value]] = [
+    facts: list[tuple[Value, Value | Linked]] = [
         (say("summary.businesses"), count(sum(p.businesses for p in plan.phases))),
         (say("summary.openings"), listing((listing((phase_name(p), Day(p.start)), ": ") for p in plan.phases), "; ")),
         (
@@ -55,8 +58,8 @@ def summary(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             ),
         ),
         (say("summary.servers"), count(len(plan.servers))),
-        (say("summary.total"), money(plan, cost.total_idr)),
-        (say("summary.rounded"), money(plan, totals.rounded)),
+        (say("summary.total"), Linked(money(plan, cost.total_idr), "total")),
+        (say("summary.rounded"), Linked(money(plan, totals.rounded), "dibulatkan")),
         (
             say("summary.cost_bands"),
             listing((money(plan, cost.p50_idr), money(plan, cost.p80_idr), money(plan, cost.p95_idr)), " / "),
@@ -65,6 +68,8 @@ def summary(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             say("summary.sufficiency"),
             listing((listing((phase_name(p), Share(p.sufficiency, 1)), ": ") for p in plan.phases), "; "),
         ),
+        (say("summary.hindcast"), _hindcast(plan)),
+        (say("summary.measured"), _measured(sources)),
         (say("summary.first_order"), Day(first_order(plan))),
     ]
     return (
@@ -80,6 +85,36 @@ def summary(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             tuple(facts),
         ),
         Paragraph(say("summary.predicted")),
+        Signatures(
+            "signatures",
+            say("summary.signatures"),
+            tuple(say(f"summary.office_{n}") for n in range(1, 4)),
+            tuple(say(f"summary.sign_{name}") for name in ("name", "number", "date", "hand")),
+        ),
+    )
+
+
+def _hindcast(plan: LeasePlan) -> Value:
+    if not plan.hindcast:
+        return say("word.none")
+    errors = [h.error for h in plan.hindcast]
+    return say(
+        "summary.hindcast_value",
+        low=Share(min(errors), signed=True),
+        high=Share(max(errors), signed=True),
+        periods=count(len(errors)),
+    )
+
+
+def _measured(sources: Sources) -> Value:
+    """What load tests of this plan have shown, phase by phase."""
+    passed = {e.phase for e in sources.measured if e.kind == "load_test" and e.verdict == "passed"}
+    return listing(
+        (
+            listing((phase_name(p), say("summary.tested" if p.id in passed else "measured.none")), ": ")
+            for p in sources.plan.phases
+        ),
+        "; ",
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from capacity.leaseplan import LeasePlan, PhasePlan
-from capacity.report.values import Both, Listing, Number, Raw, Rupiah, Say, Value
+from capacity.leaseplan import Binding, LeasePlan, PhasePlan, StaffLine, SupportingLine
+from capacity.report.plan_texts import figures
+from capacity.report.values import Both, Listing, Number, Quoted, Raw, Rupiah, Say, Value
 
 
 def say(key: str, **values: Value) -> Say:
@@ -37,3 +38,10 @@ def money(plan: LeasePlan, amount: int) -> Value:
 def listing(items: Iterable[Value], separator: str = ", ") -> Listing:
     """Values one after the other."""
     return Listing(tuple(items), separator)
+
+
+def detail(line: Binding | StaffLine | SupportingLine) -> Value:
+    """Why a line has its size. The plan writes figures the English way in both languages."""
+    if line.detail_id == line.detail_en:
+        return Quoted(line.detail_en)
+    return Both(figures(line.detail_id), line.detail_en)

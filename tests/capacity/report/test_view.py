@@ -25,7 +25,7 @@ def test_sections_stand_in_the_order_an_officer_reads(report: Report) -> None:
     order = [b.anchor for b in report.blocks if isinstance(b, Heading)]
     assert order[:4] == ["summary", "needs", "leased", "hps"]
     assert order[-1] == "recompute"
-    assert len(order) == len(set(order)) == 14
+    assert len(order) == len(set(order)) == 15
 
 
 def test_estimate_adds_up(sources: Sources) -> None:
