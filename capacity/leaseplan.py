@@ -11,9 +11,9 @@ import datetime as dt
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from capacity.documents import Document, load, sha256, shown
+from capacity.documents import Document, RuleBroken, load, sha256, shown
 from capacity.faults import BadInput, Fault
 from capacity.networkplan import ROLES as ROLES
 from capacity.networkplan import FirewallRule as FirewallRule
@@ -145,6 +145,9 @@ class TrafficClass(Document):
     name_en: str
     journey: tuple[Visit, ...]
     think_time_s: float = Field(ge=0)
+    hours: tuple[float, ...] = Field(
+        default=(), description="rate in each local hour of a working day over that in the busiest hour"
+    )
 
 
 class ServicePlan(Document):
@@ -269,7 +272,11 @@ class PhasePlan(Document):
 
 
 class Stage(Document):
-    """One stretch of a load profile; `share` of the phase's design rate at its start and end."""
+    """One stretch of a load profile; `share` of the phase's design rate at its start and end.
+
+    With `hours` it walks from one local hour of a working day to another: each class follows its own hour profile, in
+    which the busiest hour counts as `share`.
+    """
 
     label: str
     duration_s: float = Field(gt=0)
@@ -278,6 +285,17 @@ class Stage(Document):
     arrivals: Literal["poisson", "constant"] = "poisson"
     warmup: bool = False
     held_out: bool = Field(default=False, description="kept out of calibration, to judge the prediction")
+    hours: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _hours_of_a_day(self) -> Stage:
+        if self.hours is not None:
+            first, last = self.hours
+            if not 0 <= first < last <= 24:
+                raise RuleBroken("hours are not within a day", "Give two hours such as [6, 12].")
+            if self.end_share is not None:
+                raise RuleBroken("has hours and end_share", "Leave one of the two out: the hours are the ramp.")
+        return self
 
 
 class LoadProfile(Document):

@@ -20,7 +20,7 @@ from capacity.demand.model import Draws, World, draw_inputs, registrations, worl
 from capacity.demand.peaks import Peaks, peaks
 from capacity.faults import Infeasible
 from capacity.inputs import Inputs
-from capacity.launch import EndpointPlan, Launch, Phase
+from capacity.launch import EndpointPlan, Launch, Phase, TrafficClassPlan
 from capacity.leaseplan import (
     DemandBand,
     Deployment,
@@ -220,6 +220,13 @@ def _at_own_peaks(launch: Launch, work: Workload, points: list[DesignPoint], sha
     return dataclasses.replace(work, stations=stations)
 
 
+def _traffic_class(given: TrafficClassPlan, launch: Launch) -> TrafficClass:
+    """The class as the load tests need it, with its working day as shares of the busiest hour."""
+    day = launch.demand.profiles[given.profile].weekday
+    shares = tuple(round(weight / max(day), 4) for weight in day)
+    return TrafficClass(**given.model_dump(include=set(TrafficClass.model_fields)), hours=shares)
+
+
 def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
     """The lease plan from what was computed."""
     inputs, launch = all_of.inputs, all_of.launch
@@ -243,7 +250,7 @@ def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
         network=launch.network,
         servers=servers,
         leases=lease_lines(all_of),
-        classes=tuple(TrafficClass(**c.model_dump(include=set(TrafficClass.model_fields))) for c in launch.classes),
+        classes=tuple(_traffic_class(c, launch) for c in launch.classes),
         endpoints=tuple(Endpoint(**e.model_dump(include=set(Endpoint.model_fields))) for e in all_of.endpoints),
         phases=phases,
         loadtests=launch.loadtests,

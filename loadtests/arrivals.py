@@ -1,8 +1,9 @@
 """Open-model arrival schedules: when each journey starts is decided by the schedule, never by how fast answers come.
 
-A stage gives every traffic class a rate in journeys a second, constant or changing linearly over the stage.
-`poisson` draws a Poisson process; where the rate changes, by inversion of its integral (Cinlar 1975, section 4.7):
-with Y_1 < Y_2 < … a Poisson process of rate one, the arrivals are at L^-1(Y_k), where
+A stage gives every traffic class a rate in journeys a second: constant, changing linearly, or along a line through
+equally spaced points, such as the half hours of a day. `poisson` draws a Poisson process; where the rate changes, by
+inversion of its integral (Cinlar 1975, section 4.7): with Y_1 < Y_2 < … a Poisson process of rate one, the arrivals are
+at L^-1(Y_k), where over a stretch of T seconds from rate r0 to rate r1
 
     L(t) = r0 t + (r1 - r0) t^2 / (2 T)      0 <= t <= T                                   (A1)
     L^-1(y) = (-r0 + sqrt(r0^2 + 2 a y)) / a,  a = (r1 - r0) / T                           (A2)
@@ -18,7 +19,7 @@ import csv
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -41,17 +42,47 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RateStage:
-    """Journeys a second of every class, at the start and at the end of a stage of `duration_s` seconds."""
+    """Journeys a second over a stage of `duration_s` seconds: for every class its rates at equally spaced times.
+
+    The first is at the stage's start and the last at its end; between two the rate changes linearly.
+    """
 
     label: str
     duration_s: float
-    start_rates: tuple[float, ...]
-    end_rates: tuple[float, ...]
+    curves: tuple[tuple[float, ...], ...]
     arrivals: Literal["poisson", "constant"] = "poisson"
 
-    def expected(self) -> float:
-        """Mean number of journeys over the stage."""
-        return (sum(self.start_rates) + sum(self.end_rates)) / 2 * self.duration_s
+    @classmethod
+    def linear(
+        cls,
+        label: str,
+        duration_s: float,
+        start_rates: Sequence[float],
+        end_rates: Sequence[float],
+        arrivals: Literal["poisson", "constant"] = "poisson",
+    ) -> RateStage:
+        """A stage whose rates go straight from those at its start to those at its end."""
+        return cls(label, duration_s, tuple(zip(start_rates, end_rates, strict=True)), arrivals)
+
+    @property
+    def start_rates(self) -> tuple[float, ...]:
+        """Every class's rate at the stage's start."""
+        return tuple(curve[0] for curve in self.curves)
+
+    @property
+    def end_rates(self) -> tuple[float, ...]:
+        """Every class's rate at the stage's end."""
+        return tuple(curve[-1] for curve in self.curves)
+
+    @property
+    def peak_rate(self) -> float:
+        """Most journeys a second of all classes together (at one of the given times, as all between are straight)."""
+        return max((sum(rates) for rates in zip(*self.curves, strict=True)), default=0.0)
+
+    def expected(self, kind: int | None = None) -> float:
+        """Mean number of journeys over the stage: of one class, or of all."""
+        chosen = self.curves if kind is None else (self.curves[kind],)
+        return sum(_integrals(curve, self.duration_s)[-1] for curve in chosen)
 
 
 class Schedule(Protocol):
@@ -82,8 +113,8 @@ class RateSchedule:
         for number, stage in enumerate(self.stages):
             streams = [
                 _arrivals(stage, number, kind, offset, self.seed)
-                for kind in range(len(stage.start_rates))
-                if stage.start_rates[kind] > 0 or stage.end_rates[kind] > 0
+                for kind, curve in enumerate(stage.curves)
+                if any(rate > 0 for rate in curve)
             ]
             yield from heapq.merge(*streams)
             offset += stage.duration_s
@@ -152,14 +183,20 @@ def write_trace(path: Path, schedule: Iterable[Arrival], classes: Sequence[str])
 
 
 def _arrivals(stage: RateStage, number: int, kind: int, offset: float, seed: int) -> Iterator[Arrival]:
-    start, end = stage.start_rates[kind], stage.end_rates[kind]
-    total = (start + end) / 2 * stage.duration_s
+    curve = stage.curves[kind]
+    total = _integrals(curve, stage.duration_s)[-1]
     for block in _unit_times(stage.arrivals, np.random.default_rng((seed, number, kind))):
         inside = block[block < total]
-        for at in _inverse(inside, start, end, stage.duration_s).tolist():
+        for at in _inverse(inside, curve, stage.duration_s).tolist():
             yield Arrival(offset + at, kind, number)
         if len(inside) < len(block):
             return
+
+
+def _integrals(curve: Sequence[float], duration_s: float) -> list[float]:
+    """The integral of a rate from the stage's start to each of its points."""
+    step = duration_s / (len(curve) - 1)
+    return [0.0, *accumulate((a + b) / 2 * step for a, b in pairwise(curve))]
 
 
 def _unit_times(arrivals: str, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
@@ -171,7 +208,14 @@ def _unit_times(arrivals: str, rng: np.random.Generator) -> Iterator[NDArray[np.
         last += BLOCK if arrivals == "constant" else float(block[-1])
 
 
-def _inverse(y: NDArray[np.float64], start: float, end: float, duration_s: float) -> NDArray[np.float64]:
-    """(A2), in the form that neither loses digits for small slopes nor divides by zero."""
-    slope = (end - start) / duration_s
-    return 2 * y / (start + np.sqrt(np.maximum(start * start + 2 * slope * y, 0.0)))
+def _inverse(y: NDArray[np.float64], curve: Sequence[float], duration_s: float) -> NDArray[np.float64]:
+    """(A2) on the stretch that each y falls into, in the form that neither loses digits for small slopes nor divides by
+    zero; a y that rounding puts at a stretch's end stays within it."""
+    step = duration_s / (len(curve) - 1)
+    ends = np.array(_integrals(curve, duration_s))
+    stretch = np.clip(np.searchsorted(ends, y, side="right") - 1, 0, len(curve) - 2)
+    rates = np.array(curve)
+    start, slope, left = rates[stretch], (rates[stretch + 1] - rates[stretch]) / step, y - ends[stretch]
+    pace = start + np.sqrt(np.maximum(start * start + 2 * slope * left, 0.0))
+    inside = np.divide(2 * left, pace, out=np.zeros_like(left), where=pace > 0)
+    return np.asarray(stretch * step + np.minimum(inside, step))

@@ -193,7 +193,7 @@ def expected_calls(test: LoadTest, rule: Threshold) -> float:
         for number, load in enumerate(test.classes):
             if rule.kind in (None, load.id):
                 calls = sum(v for e, v in load.visits.items() if rule.endpoint in (None, e))
-                total += calls * (rates.start_rates[number] + rates.end_rates[number]) / 2 * stage.duration_s
+                total += calls * rates.expected(number)
     return total
 
 

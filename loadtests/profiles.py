@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ LEAST_JOURNEYS = 3.0
 # Thinking is shortened so that the longest journey takes at most this share of the shortest measured stage: only
 # then has a stage the calls of its own rate, and not those of the stage before it. CPU does not depend on it.
 JOURNEY_SHARE = 0.2
+# Points of a stage that follows the hours of a day, in hours.
+HOUR_STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class LoadTest:
     @property
     def peak_rate_per_s(self) -> float:
         """Most journeys a second that any stage offers."""
-        return max(max(sum(r.start_rates), sum(r.end_rates)) for r in self.rates)
+        return max(stage.peak_rate for stage in self.rates)
 
 
 def load_test(
@@ -126,7 +129,7 @@ def from_plan(
         ),
         endpoints={e.id: CallSpec(e.id, e.method, e.path) for e in plan.endpoints},
         stages=profile.stages,
-        rates=tuple(_rate_stage(stage, rates) for stage in profile.stages),
+        rates=tuple(_rate_stage(stage, chosen, rates) for stage in profile.stages),
         thresholds=rules,
         raised=tuple((c.id, r) for c, r, p in zip(chosen, rates, planned, strict=True) if r > p),
     )
@@ -140,7 +143,7 @@ def with_trace(test: LoadTest, trace: Replay) -> LoadTest:
         counts[arrival.kind] += 1
     mean = tuple(count / stage.duration_s for count in counts)
     values = {name: getattr(test, name) for name in LoadTest.__slots__}
-    values |= {"stages": (stage,), "rates": (RateStage("replay", stage.duration_s, mean, mean),)}
+    values |= {"stages": (stage,), "rates": (RateStage.linear("replay", stage.duration_s, mean, mean),)}
     values["thresholds"] = tuple(t for t in test.thresholds if t.stage is None)
     return LoadTest(**values)
 
@@ -206,12 +209,22 @@ def _least_rate(profile: LoadProfile) -> float:
     return LEAST_JOURNEYS / weight if weight > 0 else 0.0
 
 
-def _rate_stage(stage: Stage, rates: tuple[float, ...]) -> RateStage:
+def _rate_stage(stage: Stage, classes: Sequence[TrafficClass], rates: tuple[float, ...]) -> RateStage:
+    if stage.hours is not None:
+        curves = tuple(
+            tuple(rate * stage.share * part for part in _day(load.hours, *stage.hours))
+            for load, rate in zip(classes, rates, strict=True)
+        )
+        return RateStage(stage.label, stage.duration_s, curves, stage.arrivals)
     end = stage.share if stage.end_share is None else stage.end_share
-    return RateStage(
-        stage.label,
-        stage.duration_s,
-        tuple(r * stage.share for r in rates),
-        tuple(r * end for r in rates),
-        stage.arrivals,
-    )
+    starts, ends = ([rate * share for rate in rates] for share in (stage.share, end))
+    return RateStage.linear(stage.label, stage.duration_s, starts, ends, stage.arrivals)
+
+
+def _day(hours: Sequence[float], first: float, last: float) -> list[float]:
+    """An hour profile from one local hour to another, every half hour at most: a line through the hours' middles."""
+    steps = max(1, math.ceil((last - first) / HOUR_STEP))
+    if not hours:
+        return [1.0] * (steps + 1)
+    points = (first + n * (last - first) / steps - 0.5 for n in range(steps + 1))
+    return [hours[math.floor(at) % 24] * (1 - at % 1) + hours[(math.floor(at) + 1) % 24] * (at % 1) for at in points]

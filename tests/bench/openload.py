@@ -49,7 +49,7 @@ def constant_load(rate: float, seconds: float, warmup_s: float) -> LoadTest:
         classes=(ClassLoad("bench", {"bench.hit": 1.0}, 0.0),),
         endpoints={"bench.hit": CallSpec("bench.hit", "GET", "/")},
         stages=tuple(stages),
-        rates=tuple(RateStage(s.label, s.duration_s, (rate,), (rate,), "constant") for s in stages),
+        rates=tuple(RateStage.linear(s.label, s.duration_s, (rate,), (rate,), "constant") for s in stages),
         thresholds=(),
     )
 

@@ -94,6 +94,35 @@ def test_unknown_profile_scale_class_and_phase_are_told(tmp_path: Path) -> None:
         load_test(tmp_path / "other.lock.yaml", "test", 1)
 
 
+def test_a_stage_of_hours_follows_the_hour_profile_of_each_class() -> None:
+    stage = Stage(label="morning", duration_s=60, share=0.5, hours=(6, 12))
+    plan = small_plan((stage,))
+    flat, busy = (0.5,) * 24, tuple(1.0 if hour == 9 else 0.2 for hour in range(24))
+    shapes = {"portal": busy, "mobile": flat}
+    classes = tuple(c.model_copy(update={"hours": shapes.get(c.id, ())}) for c in plan.classes)
+    test = from_plan(plan.model_copy(update={"classes": classes}), "plan", "", plan.loadtests[0], 1)
+    curves = dict(zip((c.id for c in test.classes), test.rates[0].curves, strict=True))
+    assert set(curves["mobile"]) == {RATES["mobile"] * 0.5 * 0.5}
+    portal = curves["portal"]
+    assert len(portal) == 13
+    assert portal[7] == max(portal) == pytest.approx(RATES["portal"] * 0.5)  # half past nine
+    assert portal[0] == pytest.approx(RATES["portal"] * 0.5 * 0.2)
+    assert set(curves["callbacks"]) == {RATES["callbacks"] * 0.5}  # a plan that knows no hours: as if always busy
+
+
+def test_a_stage_of_hours_within_a_day_only() -> None:
+    for hours, more in (((9, 9), {}), ((-1, 3), {}), ((20, 25), {}), ((8, 9), {"end_share": 1.0})):
+        with pytest.raises(ValueError, match="hours"):
+            Stage.model_validate({"label": "x", "duration_s": 1, "share": 1, "hours": hours, **more})
+
+
+def test_launch_day_walks_through_the_hours_of_the_plan() -> None:
+    plan = national()
+    assert all(len(c.hours) == 24 and max(c.hours) == 1 for c in plan.classes)
+    day = next(p for p in plan.loadtests if p.id == "launch-day")
+    assert [s.hours for s in day.stages if s.hours]
+
+
 def test_a_trace_takes_the_place_of_the_stages() -> None:
     plan = small_plan(rules=("errors < 1 %", "in main p(95) < 1 s"))
     test = from_plan(plan, "plan", "", plan.loadtests[0], 1)
