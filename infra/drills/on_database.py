@@ -25,6 +25,7 @@ from typing import Any
 
 MIB = 1 << 20
 HEARTBEAT_S = 0.5
+SCRATCH_PORT = "5999"  # it names the socket's file: the copy listens on no network
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence = 'p'
@@ -42,9 +43,10 @@ class Problem(Exception):
 
 
 def tell(event: str, **values: Any) -> None:
-    """Say something to the caller."""
-    sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
-    sys.stdout.flush()
+    """Say something to the caller, who may have gone."""
+    line = json.dumps({"event": event, **values}) + "\n"
+    with contextlib.suppress(OSError):
+        os.write(1, line.encode())
 
 
 def as_postgres(*command: str, text: str | None = None, check: bool = True) -> str:
@@ -65,7 +67,7 @@ def as_postgres(*command: str, text: str | None = None, check: bool = True) -> s
 
 def psql(statements: str, database: str = "postgres", socket: str = "", check: bool = True) -> list[str]:
     """Rows as text, one line each."""
-    where = ["--host", socket] if socket else []
+    where = ["--host", socket, "--port", SCRATCH_PORT] if socket else []
     words = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]
     said = as_postgres(*words, *where, "--dbname", database, "--file", "-", text=statements, check=check)
     return [line for line in said.splitlines() if line]
@@ -146,7 +148,7 @@ def drill(given: dict[str, Any]) -> None:
     programs = f"/usr/lib/postgresql/{given['version']}/bin"
     database = given["database"]
     size = int(psql("SELECT sum(pg_database_size(oid)) FROM pg_database;")[0])
-    home = pwd.getpwnam("postgres").pw_dir
+    home = given.get("folder") or pwd.getpwnam("postgres").pw_dir
     free = shutil.disk_usage(home).free
     if free < 3 * size + 256 * MIB:
         raise Problem(
@@ -187,7 +189,7 @@ def drill(given: dict[str, Any]) -> None:
             as_postgres(f"{programs}/pg_verifybackup", "--quiet", f"--manifest-path={manifest}", data)
             said.append("every file has the checksum of the manifest")
         with step("start the restored cluster") as said:
-            configure(data, socket, given["port"])
+            configure(data, socket)
             as_postgres(
                 f"{programs}/pg_ctl",
                 "start",
@@ -211,12 +213,12 @@ def drill(given: dict[str, Any]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def configure(data: str, socket: str, port: int) -> None:
+def configure(data: str, socket: str) -> None:
     """A cluster that nobody but its own user reaches, and that archives and vacuums nothing."""
     settings: dict[str, Any] = {
         "listen_addresses": "''",
         "unix_socket_directories": f"'{socket}'",
-        "port": port,
+        "port": SCRATCH_PORT,
         "hba_file": f"'{data}/drill_hba.conf'",
         "max_connections": 10,
         "shared_buffers": "'64MB'",

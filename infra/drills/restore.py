@@ -18,7 +18,6 @@ from infra.playbooks.inventory import SshAccess
 
 SCRIPT = Path(__file__).with_name("on_database.py")
 VERSION = "15"
-SCRATCH_PORT = 5999  # names the socket's file; nothing listens on the network
 START_TIMEOUT_S = 600
 
 Fingerprint = Mapping[str, Sequence[Any]]
@@ -62,7 +61,7 @@ def restore(server: FleetServer, access: SshAccess, progress: Progress) -> Resto
         else:
             last.update(event)
 
-    given = {"version": VERSION, "database": DATABASE_NAME, "port": SCRATCH_PORT, "timeout_s": START_TIMEOUT_S}
+    given = {"version": VERSION, "database": DATABASE_NAME, "timeout_s": START_TIMEOUT_S}
     run_there(server, access, SCRIPT, given, tell)
     if last.get("event") == "error":
         raise StepFailed(f"{server.name}: {last['problem']}", last["remedy"])
