@@ -62,8 +62,6 @@ class Situation:
     today: dt.date
     plan_hash: str
     """Of the lease plan's file as it is now."""
-    declared_hash: str = ""
-    """Of the plan that the fleet was declared from; empty where the program does not tell."""
     approved_hash: str = ""
     """Of the plan that was approved for this environment (`oss:approvedPlan`); empty: any."""
     stale: tuple[Fault, ...] = ()

@@ -182,11 +182,8 @@ def open_management(servers: Sequence[Placed], situation: Situation) -> Iterator
 
 def other_plan(servers: Sequence[Placed], situation: Situation) -> Iterator[Finding]:
     """What is built is what was planned and approved, to the last byte."""
-    remedy = f"Run `oss plan`, look at the difference, and run it again with {situation.plan.plan}."
     for fault in situation.stale:
         yield situation.plan.plan, f"{fault.path} {fault.problem}", fault.remedy
-    if situation.declared_hash and situation.declared_hash != situation.plan_hash:
-        yield situation.plan.plan, "the fleet was declared from another lease plan than the one on disk", remedy
     if situation.approved_hash and situation.approved_hash != situation.plan_hash:
         problem = f"its hash is {situation.plan_hash}, and {situation.approved_hash} was approved for this environment"
         remedy = "Apply the approved plan, or have this one approved and set oss:approvedPlan to its hash."
