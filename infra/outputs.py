@@ -55,6 +55,19 @@ class FleetNetwork(Document):
     gateway: str
 
 
+class FleetVirtual(Document):
+    """An address that moves between the servers of a role at a site, and the names that lead to it."""
+
+    id: str
+    site: str
+    role: Role
+    network: str
+    address: str
+    prefix: int
+    router_id: int
+    names: tuple[str, ...]
+
+
 class FleetEndpoints(Document):
     """Where people and load generators reach the environment."""
 
@@ -85,6 +98,8 @@ class FleetOutputs(Document):
     networks: tuple[FleetNetwork, ...]
     endpoints: FleetEndpoints
     secrets: FleetSecrets
+    virtual: tuple[FleetVirtual, ...] = ()
+    cabling: tuple[dict[str, str], ...] = Field(default=(), description="one row a cable; none in a rack")
 
     def with_role(self, role: Role, site: str | None = None) -> tuple[FleetServer, ...]:
         """The servers of a role, of one site when given, by name."""

@@ -9,10 +9,11 @@ import pulumi
 from capacity.documents import sha256
 from capacity.leaseplan import load_lease_plan
 from infra.components.fleet import LeasedFleet
-from infra.components.fleet_outputs import fleet_endpoints, fleet_networks, fleet_servers
+from infra.components.fleet_outputs import fleet_endpoints, fleet_networks, fleet_servers, fleet_virtual
 from infra.engine.access import bmc_access, bmc_places, missing_access
 from infra.lease.inputs import server_inputs
 from infra.network.addresses import address_plan
+from infra.network.documents import cabling_rows, network_of
 from infra.outputs import FleetSecrets
 from infra.settings import FleetSettings
 from stacks import config
@@ -47,6 +48,12 @@ async def program(environment: str) -> None:
     pulumi.export("scale", settings.scale)
     pulumi.export("domain", plan.network.domain)
     pulumi.export("servers", fleet.states.apply(servers))
+    network = network_of(
+        plan, deployment.servers, settings.scale, settings.racks_per_site, settings.supernet, settings.lock_file.name
+    )
+    virtual = fleet_virtual(inputs, addresses, plan.network.domain)
+    pulumi.export("virtual", [line.model_dump(mode="json") for line in virtual])
+    pulumi.export("cabling", cabling_rows(network.cables))
     pulumi.export("networks", [network.model_dump(mode="json") for network in fleet_networks(addresses)])
     endpoints = fleet_endpoints(inputs, addresses, plan.network.domain)
     pulumi.export("endpoints", endpoints.model_dump(mode="json"))

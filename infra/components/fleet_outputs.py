@@ -8,7 +8,7 @@ from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Role, Scale
 from infra.lease.model import ServerInputs
 from infra.network.addresses import AddressPlan, loopback_address
-from infra.outputs import Bmc, FleetEndpoints, FleetNetwork, FleetServer
+from infra.outputs import Bmc, FleetEndpoints, FleetNetwork, FleetServer, FleetVirtual
 
 RACK_SSH_PORT = 2222
 RACK_TLS_PORT = 8443
@@ -23,6 +23,30 @@ def fleet_networks(addresses: AddressPlan) -> tuple[FleetNetwork, ...]:
         FleetNetwork(site=s.site, id=s.network, vlan=s.vlan, cidr=str(s.cidr), gateway=str(s.gateway))
         for s in addresses.subnets()
     )
+
+
+def fleet_virtual(inputs: Sequence[ServerInputs], addresses: AddressPlan, domain: str) -> tuple[FleetVirtual, ...]:
+    """The virtual addresses of every site that has servers of their role. Each answers to the public names."""
+    found = []
+    for line in addresses.plan.virtual:
+        sites = [site for site in addresses.supernets if any(s.site == site and s.role == line.role for s in inputs)]
+        public = tuple(domain if name == "@" else f"{name}.{domain}" for name in line.names)
+        for site in sites:
+            network = line.network if addresses.scale == "national" else CLUSTER
+            found.append(
+                FleetVirtual(
+                    id=line.id,
+                    site=site,
+                    role=line.role,
+                    network=network,
+                    address=str(addresses.virtual(site, line)),
+                    prefix=addresses.subnet(site, network).cidr.prefixlen,
+                    router_id=line.router_id,
+                    # A site that takes over answers to the public names too.
+                    names=(f"{line.id}.{site}.{domain}", *public),
+                )
+            )
+    return tuple(found)
 
 
 def fleet_servers(

@@ -33,12 +33,12 @@ class Passage:
 
 
 def passages(plan: LeasePlan, site: str, hosts: Sequence[Host], addresses: AddressPlan) -> tuple[Passage, ...]:
-    """What passes the firewalls of a site, in the plan's order; empty for a plan without zones.
+    """What passes the firewalls of a site, in the plan's order; empty for a plan without zones, and in a rack.
 
     A rule within a zone passes from and to other sites alone: inside the site it never meets these firewalls.
     """
     zones = {role: zone.id for zone in plan.network.zones for role in zone.roles}
-    if not zones:
+    if not zones or addresses.scale == "rack":
         return ()
     found: list[Passage] = []
     for rule in plan.network.firewall:
