@@ -22,7 +22,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("the report as a local page on which the plan can be changed (what-if)", "plan"),
     "rack": ("leased servers on this machine: up, down, status", "build"),
     "network": ("write cabling, addresses, firewall, names and the NetBox import", "build"),
-    "network": ("write cabling, addresses, firewall, names and the NetBox import", "build"),
     "preview": ("what `up` would change, with the policies, the gate and the cost", "build"),
     "up": ("bring an environment to its lease plan: fleet, playbooks, platform, services", "build"),
     "lease": ("the lease ledger; renew, replace, return or move leased servers", "build"),
