@@ -25,7 +25,7 @@ from infra.network.addresses import address_plan
 from infra.outputs import FleetOutputs, read_outputs
 from infra.paths import state_dir
 from infra.rack.spec import RackSpec
-from infra.settings import FleetSettings
+from infra.settings import FleetSettings, ServicesSettings
 from infra.toolchain import Toolchain, ensure
 
 Layer = Literal["fleet", "platform", "services"]
@@ -116,9 +116,13 @@ class Rollout:
         """Build the image where it is ours to build, then deploy."""
         engine = self._engine(progress)
         if self.is_rack:
-            from infra.images import permit  # only here: it needs mmdebstrap
+            from infra.images import generator, permit  # only here: they need mmdebstrap
 
-            engine.configure("services", {"image": permit.build(progress).reference})
+            images = {"image": permit.build(progress).reference}
+            settings = read_settings(ServicesSettings, self.environment, "services", self._project)
+            if settings.load_test is not None:
+                images["loadTestImage"] = generator.build(progress).reference
+            engine.configure("services", images)
         return said(engine.up("services"))
 
     def outputs(self, progress: Progress) -> FleetOutputs:

@@ -10,6 +10,7 @@ from typing import Any
 from capacity.faults import StepFailed
 from capacity.leaseplan import LeasePlan
 from capacity.progress import Progress
+from infra.engine.stack_files import read_settings
 from infra.outputs import FleetOutputs
 from infra.paths import state_dir
 from infra.pki.fleet import ensure_credentials
@@ -18,7 +19,7 @@ from infra.playbooks.inventory import NodeImage, Programs, SshAccess, inventory,
 from infra.playbooks.mirror import PROGRAMS, mirror, on_server
 from infra.playbooks.reach import wait_for_ssh
 from infra.playbooks.runner import PLAYBOOKS, run_playbook
-from infra.settings import FleetSettings
+from infra.settings import FleetSettings, ServicesSettings
 
 PLAYBOOK = "site.yml"
 
@@ -78,7 +79,8 @@ def _programs(outputs: FleetOutputs, settings: FleetSettings, progress: Progress
             archive_sha256=settings.kubernetes_archive_sha256,
             pause_image=settings.pause_image,
         )
-    made = mirror(progress)
+    services = read_settings(ServicesSettings, outputs.environment, "services")
+    made = mirror(progress, with_generator=services.load_test is not None)
     return Programs(
         folder=str(PROGRAMS),
         pause_image=made.pause.reference,

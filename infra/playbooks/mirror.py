@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capacity.progress import Progress
+from infra.images import generator as generator_image
+from infra.images import permit as permit_image
 from infra.images.archive import ImageArchive
 from infra.images.pause import images_dir, pause_archive
-from infra.images.permit import build
 from infra.rack.spec import Mount
 from infra.toolchain.toolchain import ensure
 
@@ -18,15 +19,19 @@ IMAGES = Path("/srv/mirror/images")
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The archives that workers import; `pause` is the image of the process that holds a pod's namespaces."""
+    """The archives that workers import; `pause` is the image of the process that holds a pod's namespaces.
+
+    `generator`: the load generator's, where one is wanted.
+    """
 
     pause: ImageArchive
     permit: ImageArchive
+    generator: ImageArchive | None = None
 
     @property
     def archives(self) -> tuple[ImageArchive, ...]:
         """All archives."""
-        return (self.pause, self.permit)
+        return (self.pause, self.permit, *([self.generator] if self.generator else []))
 
 
 def mounts(progress: Progress) -> tuple[Mount, ...]:
@@ -36,9 +41,10 @@ def mounts(progress: Progress) -> tuple[Mount, ...]:
     return (Mount(source=programs, target=PROGRAMS), Mount(source=images_dir(), target=IMAGES))
 
 
-def mirror(progress: Progress) -> Mirror:
+def mirror(progress: Progress, with_generator: bool = False) -> Mirror:
     """Build the archives that are missing."""
-    return Mirror(pause_archive(progress), build(progress))
+    generator = generator_image.build(progress) if with_generator else None
+    return Mirror(pause_archive(progress), permit_image.build(progress), generator)
 
 
 def on_server(archive: ImageArchive) -> str:

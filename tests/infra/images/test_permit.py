@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from capacity.faults import StepFailed
-from infra.images.permit import PORT, PYTHON, USER, build, closure, locked_requirements
+from infra.images.permit import PORT, build
+from infra.images.python import PYTHON, USER, closure, locked_requirements
 
 LOCK = """\
 asyncpg==0.32.0 \\
