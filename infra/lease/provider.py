@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from pulumi.provider.experimental import provider as api
 from pulumi.provider.experimental.property_value import PropertyValue
@@ -21,6 +22,8 @@ from infra.lease.retry import Patience
 from infra.lease.schema import SCHEMA
 from infra.lease.server import Servers, input_faults
 from infra.lease.values import has_unknown, plain_map, property_map
+
+T = TypeVar("T")
 
 SERVER_OUTPUTS = ("state", "leaseEnd", "hardware", "unverified", "shortfalls", "fault")
 
@@ -103,7 +106,8 @@ class LeaseProvider(api.Provider):
             return api.CreateResponse("" if request.preview else request.name, _secret_map(outputs))
         if request.preview or has_unknown(inputs):
             return api.CreateResponse("", {**request.properties, **_unknown(SERVER_OUTPUTS)})
-        identity, state = await self._live().create(inputs, self._say(request.urn))
+        work = self._live().create(inputs, self._say(request.urn))
+        identity, state = await _within(request.timeout, request.urn, work)
         return api.CreateResponse(identity, property_map(state))
 
     async def read(self, request: api.ReadRequest) -> api.ReadResponse:
@@ -120,12 +124,14 @@ class LeaseProvider(api.Provider):
         new = plain_map(request.news)
         if request.preview or has_unknown(new):
             return api.UpdateResponse({**request.news, **_unknown(SERVER_OUTPUTS)})
-        state = await self._live().update(plain_map(request.olds), new, self._say(request.urn))
+        work = self._live().update(plain_map(request.olds), new, self._say(request.urn))
+        state = await _within(request.timeout, request.urn, work)
         return api.UpdateResponse(property_map(state))
 
     async def delete(self, request: api.DeleteRequest) -> None:
         if _kind(request.urn) == SERVER_TYPE:
-            await self._live().delete(plain_map(request.properties), self._say(request.urn))
+            work = self._live().delete(plain_map(request.properties), self._say(request.urn))
+            await _within(request.timeout, request.urn, work)
 
     def _live(self) -> Servers:
         if self._servers is None:
@@ -139,6 +145,17 @@ class LeaseProvider(api.Provider):
 
     def _say(self, urn: str) -> Callable[[str], None]:
         return lambda text: self._log(urn, text)
+
+
+async def _within(seconds: float | None, urn: str, work: Awaitable[T]) -> T:
+    """The result of `work`; LeaseError when the resource has a time limit of its own (`customTimeouts`) that passes."""
+    try:
+        async with asyncio.timeout(seconds or None):
+            return await work
+    except TimeoutError:
+        problem = f"was not done within {seconds:g} s, the time limit of this resource"
+        remedy = "Run it again: it continues where it stopped. Or raise the limit in the program's customTimeouts."
+        raise LeaseError(urn.rpartition("::")[2], problem, remedy) from None
 
 
 def _kind(urn: str) -> str:

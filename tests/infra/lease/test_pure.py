@@ -13,9 +13,10 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from infra.lease.contract import Hardware, shortfalls, unverified, version
 from infra.lease.difference import changes, difference
-from infra.lease.errors import BmcFailing, BmcRefused, ForbiddenTransition
+from infra.lease.errors import BmcFailing, BmcRefused, ForbiddenTransition, LeaseError
 from infra.lease.inputs import contract
 from infra.lease.password import ALPHABET, create, faults
+from infra.lease.provider import _within
 from infra.lease.retry import Patience, pause_s, persist
 from infra.lease.server import input_faults, place_of, system_id
 from infra.lease.states import TRANSITIONS, State, step
@@ -190,3 +191,9 @@ def test_passwords_differ_and_wrong_lengths_are_faults() -> None:
     assert len({create({})["result"] for _ in range(50)}) == 50
     assert faults({"length": 4}) != []
     assert faults({"size": 20}) != []
+
+
+def test_a_resource_may_have_a_time_limit_of_its_own() -> None:
+    with pytest.raises(LeaseError, match=r"primary-worker-01: was not done within 0\.01 s"):
+        asyncio.run(_within(0.01, "urn:pulumi:x.fleet::oss::lease:index:Server::primary-worker-01", asyncio.sleep(30)))
+    assert asyncio.run(_within(0, "urn::x", asyncio.sleep(0, "done"))) == "done"
