@@ -268,6 +268,10 @@ class PhasePlan(Document):
     rack: Deployment
     bindings: tuple[Binding, ...]
     sufficiency: float = Field(ge=0, le=1, description="share of draws in which the capacity suffices")
+    retry_growth: float = Field(default=1.0, ge=1, description="calls made over calls meant at the design rates")
+    collapse_multiple: float | None = Field(
+        default=None, ge=1, description="of the design rates, at which clients' retries bring the capacity down"
+    )
     sites: tuple[SiteResources, ...] = ()
 
 
@@ -379,6 +383,74 @@ class HindcastRow(Document):
     error: float = Field(description="(predicted - published) / published")
 
 
+class StationUnderStress(Document):
+    """CPU servers installed, and kept busy by the first calls alone and with retries; what would be needed."""
+
+    station: str
+    installed: float
+    busy: float
+    busy_with_retries: float
+    limit: float = Field(description="highest utilisation that the plan allows")
+    needed: float = Field(description="CPU servers that would carry it within the SLOs")
+    holds: bool
+
+
+class QuotaUse(Document):
+    """Calls of an upstream agency on the scenario's day, and what it allows."""
+
+    upstream: str
+    calls: float
+    quota: float
+
+
+class StressResult(Document):
+    """What a named extreme would do to the capacity that the plan leases. All predicted; nothing is leased for it."""
+
+    id: str
+    name_id: str
+    name_en: str
+    phase: int = Field(ge=1, le=3)
+    source: str
+    site: str = Field(description="that carries it")
+    share: float = Field(description="of the journeys, what that site is leased to carry alone")
+    class_rates_per_s: dict[str, float]
+    calls_per_s: float
+    registrations_per_day: float
+    retry_growth: float = Field(description="calls made over calls meant, once clients try again")
+    stable: bool = Field(description="false: the service collapses under its own retries")
+    served: float = Field(ge=0, le=1, description="share of all journeys that can be let in without overload")
+    stations: tuple[StationUnderStress, ...]
+    workers: int
+    workers_needed: int
+    database_fits: bool = Field(description="whether any database server of the price book could carry it")
+    mbit_s: float
+    sessions: int
+    quotas: tuple[QuotaUse, ...] = ()
+    holds: bool = Field(description="every station, every quota, and no collapse")
+    detail_id: str
+    detail_en: str
+
+
+class Influence(Document):
+    """Sobol indices of one uncertain input: share of the variance it explains alone (first), and with others (total).
+
+    Of the logarithms of peak load, of cost, and of risk: how full the fullest station gets in the last phase.
+    """
+
+    input: str
+    name_id: str
+    name_en: str
+    estimate: bool
+    load_first: float
+    load_total: float
+    cost_first: float
+    cost_total: float
+    risk_first: float
+    risk_total: float
+    measure_id: str = Field(description="the measurement that would narrow it")
+    measure_en: str
+
+
 class LeasePlan(Document):
     """The whole lease plan. `inputs` maps each input file, relative to this file's folder, to its hash."""
 
@@ -401,6 +473,9 @@ class LeasePlan(Document):
     cost: Cost
     people: tuple[StaffLine, ...]
     shifts: tuple[ShiftLine, ...] = ()
+    stress: tuple[StressResult, ...] = ()
+    sensitivity: tuple[Influence, ...] = Field(default=(), description="the input that moves most first")
+    next_measurement: str | None = Field(default=None, description="of the estimates, the input that moves most")
     assumptions: tuple[Assumption, ...]
     rack_supernet: str = Field(description="default /16 of a rack on one machine")
     draws: int = Field(default=0, ge=0, description="random draws behind the quantiles")

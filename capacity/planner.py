@@ -11,9 +11,12 @@ import numpy as np
 from capacity.assembly.assumptions import assumptions
 from capacity.assembly.bindings import bindings
 from capacity.assembly.computed import Computed, phase_end, phase_months
-from capacity.assembly.deployments import deployments, installed_cores
+from capacity.assembly.deployments import deployments
 from capacity.assembly.leases import cost, lease_lines, leased_servers, skus_used, supporting_by_year
 from capacity.assembly.people import staff
+from capacity.assembly.scenarios import retry_margin, stress_results
+from capacity.assembly.sensitivity import next_measurement, sensitivity
+from capacity.assembly.sufficiency import sufficiency
 from capacity.assembly.supporting import supporting_lines
 from capacity.demand.design import DesignPoint, held_points, phase_point
 from capacity.demand.model import Draws, World, draw_inputs, registrations, world
@@ -40,7 +43,7 @@ from capacity.sizing.facilities import Stored, site_resources, stored
 from capacity.sizing.needs import SiteNeed, lease_needs, offers, ready_months
 from capacity.sizing.pods import Sized, size_stations
 from capacity.sizing.roles import server_sizes, site_needs
-from capacity.sizing.scaling import Scaling, carried
+from capacity.sizing.scaling import Scaling
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
@@ -193,7 +196,7 @@ def _within_ceilings(all_of: Computed, call: Calls = direct) -> Computed:
     ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
     if not ceilings:
         return all_of
-    beside = supporting_by_year(all_of, assemble(all_of, call).supporting)
+    beside = supporting_by_year(all_of, assemble(all_of, call, studies=False).supporting)
     left = {year: ceiling - beside.get(year, 0) for year, ceiling in ceilings.items()}
     for year, rest in left.items():
         if rest <= 0:
@@ -227,8 +230,8 @@ def _traffic_class(given: TrafficClassPlan, launch: Launch) -> TrafficClass:
     return TrafficClass(**given.model_dump(include=set(TrafficClass.model_fields)), hours=shares)
 
 
-def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
-    """The lease plan from what was computed."""
+def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> LeasePlan:
+    """The lease plan from what was computed. Without `studies` it holds no stress results and no sensitivity."""
     inputs, launch = all_of.inputs, all_of.launch
     servers = leased_servers(all_of)
     deployed = deployments(all_of, servers, call)
@@ -236,6 +239,7 @@ def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
         _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
     )
     supporting = supporting_lines(all_of, phases)
+    moving = sensitivity(all_of) if studies else ()
     people, shifts = staff(all_of, call)
     return LeasePlan(
         version=1,
@@ -257,6 +261,9 @@ def assemble(all_of: Computed, call: Calls = direct) -> LeasePlan:
         cost=cost(all_of, supporting),
         people=people,
         shifts=shifts,
+        stress=stress_results(all_of) if studies else (),
+        sensitivity=moving,
+        next_measurement=measure.input if (measure := next_measurement(moving)) else None,
         assumptions=assumptions(all_of),
         rack_supernet=launch.rack.supernet,
         draws=all_of.draws.count,
@@ -283,6 +290,7 @@ def _phase(
     point = all_of.phase_point(phase)
     size = {p.code: p.businesses for p in all_of.inputs.provinces}
     standing = tuple(s for s in servers if s.phase <= phase.id)
+    growth, collapse = retry_margin(all_of, phase)
     busiest = np.quantile(all_of.found.busiest_day[:, months].max(axis=1), BANDS)
     rates = np.quantile(all_of.found.rates[:, :, months].max(axis=2), BANDS, axis=1)
     return PhasePlan(
@@ -309,6 +317,8 @@ def _phase(
         rack=rack,
         bindings=bindings(all_of, phase, standing),
         sufficiency=sufficiency(all_of, phase, standing),
+        retry_growth=growth,
+        collapse_multiple=collapse,
         sites=_sites(all_of, phase, standing),
     )
 
@@ -327,21 +337,3 @@ def _sites(all_of: Computed, phase: Phase, standing: tuple[LeasedServer, ...]) -
         )
         for site in all_of.launch.sites
     )
-
-
-def sufficiency(all_of: Computed, phase: Phase, standing: tuple[LeasedServer, ...]) -> float:
-    """Share of draws in which every station stays within its utilisation limit, from the launch to the phase's end."""
-    launch = all_of.launch
-    until = phase_months(launch, phase).stop
-    primary = launch.site_of_kind("primary").id
-    enough = np.ones(all_of.draws.count, bool)
-    for station in launch.stations:
-        if station.kind == "pods":
-            cores = float(all_of.sized[primary].sizes[station.id].total[:until].max())
-        elif station.kind == "server":
-            cores = installed_cores(all_of, primary, station.role or "", standing)
-        else:
-            cores = float(station.connections or 1)
-        worst = all_of.found.load[all_of.found.costs.stations.index(station.id), :, :until].max(axis=1)
-        enough &= worst <= float(carried(all_of.scaling.get(station.id), cores * station.max_utilisation))
-    return round(float(enough.mean()), 4)

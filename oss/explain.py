@@ -5,7 +5,8 @@ oss explain servers.primary.worker       a number of servers (add --phase N for 
 oss explain services.api@primary         a number of replicas
 oss explain primary-worker-07            one server, or the id of a lease line
 oss explain upstream.registry            an upstream's quota
-oss explain sensitivity                  which inputs move load and cost most, and what to measure next
+oss explain stress.cowin-hour            what a stress scenario does to the leased capacity
+oss explain sensitivity                  which inputs move load, cost and risk most, and what to measure next
 """
 
 from __future__ import annotations
@@ -13,15 +14,10 @@ from __future__ import annotations
 import argparse
 
 from capacity.assembly.explain import explain, subjects
-from capacity.assembly.sensitivity import next_measurement, sensitivity
 from capacity.faults import Exit
-from capacity.inputs import load_inputs
 from capacity.launch import plan_path
 from capacity.leaseplan import load_lease_plan, lock_path
-from capacity.planner import compute
-from oss.console import out, progress, table
-
-SENSITIVITY_DRAWS = 2000
+from oss.console import out
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain one number. Exit codes: 0 explained, 2 unknown name or stale plan."""
     path = plan_path(args.plan)
-    if args.where == "sensitivity":
-        return _sensitivity(args)
     plan = load_lease_plan(lock_path(path))
     if args.where is None:
         for name in subjects(plan):
@@ -44,31 +38,4 @@ def run(args: argparse.Namespace) -> int:
         return Exit.GO
     for step in explain(plan, args.where, args.phase, args.lang):
         out.print("  " * step.depth + step.text, markup=False, soft_wrap=True)
-    return Exit.GO
-
-
-def _sensitivity(args: argparse.Namespace) -> int:
-    with progress("sensitivity") as shows:
-        all_of = compute(load_inputs(plan_path(args.plan)), SENSITIVITY_DRAWS, shows)
-        shows.update("Sobol indices")
-        rows = sensitivity(all_of)
-    table(
-        "Share of the variance (Sobol): alone (S1) and with interactions (ST)",
-        ("input", "stated as", "load S1", "load ST", "cost S1", "cost ST"),
-        [
-            (
-                r.name,
-                "estimate" if r.estimate else "published",
-                f"{r.load_first:.0%}",
-                f"{r.load_total:.0%}",
-                f"{r.cost_first:.0%}",
-                f"{r.cost_total:.0%}",
-            )
-            for r in rows
-        ],
-        right=(2, 3, 4, 5),
-    )
-    if best := next_measurement(rows):
-        words = best.measure_id if args.lang == "id" else best.measure_en
-        out.print(f"next measurement worth making, for {best.name}: {words}", markup=False, soft_wrap=True)
     return Exit.GO

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 
-from capacity.assembly.scenarios import Stress, stress
+from capacity.assembly.scenarios import stress
 from capacity.documents import shown, to_yaml, write_text
 from capacity.faults import BadInput, Exit, Fault
 from capacity.inputs import load_inputs
 from capacity.launch import plan_path
-from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
+from capacity.leaseplan import LeasePlan, StressResult, load_lease_plan, lock_path
 from capacity.planner import compute, make_plan
 from oss.console import out, progress, table
 
@@ -123,6 +123,30 @@ def show(plan: LeasePlan) -> None:
     )
     quantiles = (("P50", plan.cost.p50_idr), ("P80", plan.cost.p80_idr), ("P95", plan.cost.p95_idr))
     out.print("cost of the demand as drawn: " + ", ".join(f"{q} {v:,}" for q, v in quantiles), markup=False)
+    if plan.stress:
+        table(
+            "Stress scenarios against the leased capacity (predicted); `oss plan --scenario NAME` for more",
+            ("scenario", "phase", "site", "calls/s", "NIB/day", "let in", "workers", "needed", ""),
+            [
+                (
+                    s.id,
+                    s.phase,
+                    s.site,
+                    f"{s.calls_per_s:,.0f}",
+                    f"{s.registrations_per_day:,.0f}",
+                    f"{s.served:.0%}",
+                    s.workers,
+                    s.workers_needed,
+                    s.detail_en,
+                )
+                for s in plan.stress
+            ],
+            right=(1, 3, 4, 5, 6, 7),
+        )
+    for row in plan.sensitivity:
+        if row.input == plan.next_measurement:
+            text = f"next measurement worth making, for the {row.name_en}: {row.measure_en}"
+            out.print(text, markup=False, soft_wrap=True)
     if plan.hindcast:
         errors = ", ".join(f"{h.period} {h.error:+.0%}" for h in plan.hindcast)
         fitted = f"{plan.hindcast[0].fitted_on[0]}–{plan.hindcast[0].fitted_on[-1]}"
@@ -134,10 +158,10 @@ def show(plan: LeasePlan) -> None:
                 out.print(text, markup=False, style="bold red")
 
 
-def show_stress(result: Stress) -> int:
+def show_stress(result: StressResult) -> int:
     """A scenario at a glance. Exit code 0 when the leased capacity carries it, 1 when it does not."""
-    s = result.scenario
-    out.print(f"{s.name_en} (phase {s.phase}, carried by {result.site}): {s.source}", style="bold", markup=False)
+    title = f"{result.name_en} (phase {result.phase}, carried by {result.site}): {result.source}"
+    out.print(title, style="bold", markup=False)
     facts = (
         f"{result.calls_per_s:,.0f} calls/s, {result.registrations_per_day:,.0f} NIB a day at that pace, "
         f"{result.mbit_s:,.0f} Mbit/s, {result.sessions:,} sessions"
@@ -160,14 +184,14 @@ def show_stress(result: Stress) -> int:
         ],
         right=(1, 2, 3, 4, 5),
     )
-    grown = f"retries make {result.growth:.2f} calls of each"
+    grown = f"retries make {result.retry_growth:.2f} calls of each"
     out.print(grown + ("" if result.stable else "; the service collapses under them"), markup=False)
     out.print(f"workers: {result.workers} leased, {result.workers_needed} needed", markup=False)
     if not result.database_fits:
         out.print("no database SKU of the price book carries this on one server", markup=False, style="red")
-    for name, calls, quota in result.quotas:
-        word = "binds" if calls > quota else "holds"
-        out.print(f"quota of {name}: {calls:,.0f} of {quota:,.0f} calls that day: {word}", markup=False)
+    for q in result.quotas:
+        word = "binds" if q.calls > q.quota else "holds"
+        out.print(f"quota of {q.upstream}: {q.calls:,.0f} of {q.quota:,.0f} calls that day: {word}", markup=False)
     if result.share < 1:
         out.print(f"{result.site} is leased to carry {result.share:.0%} of the peak alone", markup=False)
     out.print(f"without overload, {result.served:.0%} of the journeys can be let in", markup=False)

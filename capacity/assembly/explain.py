@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from capacity.faults import BadInput, Fault
-from capacity.leaseplan import Binding, LeasedServer, LeaseLine, LeasePlan, PhasePlan
+from capacity.leaseplan import Binding, LeasedServer, LeaseLine, LeasePlan, PhasePlan, StressResult
 
 Language = Literal["id", "en"]
 
@@ -55,6 +55,35 @@ TEXT: dict[str, tuple[str, str]] = {
         "rests on {id} = {value} {unit} [{source}]{mark}",
     ),
     "mark": (" (perkiraan)", " (estimate)"),
+    "stress": (
+        "{name} (tahap {phase}, di {site}): {detail}",
+        "{name} (phase {phase}, at {site}): {detail}",
+    ),
+    "pace": (
+        "{calls:,.0f} panggilan per detik, {day:,.0f} NIB sehari pada laju itu [{source}]",
+        "{calls:,.0f} calls a second, {day:,.0f} NIB a day at that pace [{source}]",
+    ),
+    "under": (
+        "{id}: {busy:,.2f} CPU sibuk ({more:,.2f} dengan percobaan ulang) dari {installed:,.1f}, batas {limit:.0%}; "
+        "perlu {needed:,.1f}{verdict}",
+        "{id}: {busy:,.2f} CPU busy ({more:,.2f} with retries) of {installed:,.1f}, limit {limit:.0%}; "
+        "needs {needed:,.1f}{verdict}",
+    ),
+    "over": (" — KELEBIHAN BEBAN", " — OVERLOADED"),
+    "workers": ("server pekerja: {have} disewa, {need} diperlukan", "workers: {have} leased, {need} needed"),
+    "quota": (
+        "kuota {id}: {calls:,.0f} dari {quota:,.0f} panggilan pada hari itu",
+        "quota of {id}: {calls:,.0f} of {quota:,.0f} calls that day",
+    ),
+    "influence": (
+        "{name}: beban {load:.0%}, biaya {cost:.0%}, risiko {risk:.0%} dari ragam{mark}",
+        "{name}: load {load:.0%}, cost {cost:.0%}, risk {risk:.0%} of the variance{mark}",
+    ),
+    "next": ("pengukuran berikutnya, untuk {name}: {measure}", "next measurement, for {name}: {measure}"),
+    "retries": (
+        "percobaan ulang: {growth:.3f} panggilan tiap panggilan pada laju rancangan; runtuh pada {times:g} kalinya",
+        "retries: {growth:.3f} calls for each meant at the design rates; they bring it down at {times:g} times these",
+    ),
 }
 
 
@@ -69,7 +98,8 @@ class Step:
 def subjects(plan: LeasePlan) -> list[str]:
     """Everything that can be explained."""
     sizes = [b.subject for b in plan.phases[-1].bindings]
-    return [*sizes, *(line.id for line in plan.leases), *(line.id for line in plan.supporting)]
+    studies = [*(f"stress.{s.id}" for s in plan.stress), *(["sensitivity"] if plan.sensitivity else [])]
+    return [*sizes, *studies, *(line.id for line in plan.leases), *(line.id for line in plan.supporting)]
 
 
 def explain(plan: LeasePlan, where: str, phase: int | None = None, language: Language = "en") -> list[Step]:
@@ -82,6 +112,11 @@ def explain(plan: LeasePlan, where: str, phase: int | None = None, language: Lan
     for server in plan.servers:
         if server.name == where:
             return list(say.server(server, chosen))
+    if where == "sensitivity" and plan.sensitivity:
+        return list(say.sensitivity())
+    for result in plan.stress:
+        if f"stress.{result.id}" == where:
+            return list(say.stress(result))
     for item in plan.supporting:
         if item.id == where:
             detail = item.detail_id if language == "id" else item.detail_en
@@ -110,6 +145,51 @@ class _Say:
 
     def text(self, key: str, **values: object) -> str:
         return TEXT[key][0 if self.language == "id" else 1].format(**values)
+
+    def either(self, indonesian: str, english: str) -> str:
+        return indonesian if self.language == "id" else english
+
+    def sensitivity(self) -> Iterator[Step]:
+        for row in self.plan.sensitivity:
+            name = self.either(row.name_id, row.name_en)
+            if row.input == self.plan.next_measurement:
+                measure = self.either(row.measure_id, row.measure_en)
+                yield Step(0, self.text("next", name=name, measure=measure))
+        for row in self.plan.sensitivity:
+            yield Step(
+                1,
+                self.text(
+                    "influence",
+                    name=self.either(row.name_id, row.name_en),
+                    load=row.load_total,
+                    cost=row.cost_total,
+                    risk=row.risk_total,
+                    mark=self.text("mark") if row.estimate else "",
+                ),
+            )
+
+    def stress(self, result: StressResult) -> Iterator[Step]:
+        name, detail = self.either(result.name_id, result.name_en), self.either(result.detail_id, result.detail_en)
+        yield Step(0, self.text("stress", name=name, phase=result.phase, site=result.site, detail=detail))
+        pace = {"calls": result.calls_per_s, "day": result.registrations_per_day, "source": result.source}
+        yield Step(1, self.text("pace", **pace))
+        for s in result.stations:
+            yield Step(
+                1,
+                self.text(
+                    "under",
+                    id=s.station,
+                    busy=s.busy,
+                    more=s.busy_with_retries,
+                    installed=s.installed,
+                    limit=s.limit,
+                    needed=s.needed,
+                    verdict="" if s.holds else self.text("over"),
+                ),
+            )
+        yield Step(1, self.text("workers", have=result.workers, need=result.workers_needed))
+        for q in result.quotas:
+            yield Step(1, self.text("quota", id=q.upstream, calls=q.calls, quota=q.quota))
 
     def line(self, line: LeaseLine, phase: PhasePlan | None) -> Iterator[Step]:
         yield Step(
@@ -156,6 +236,9 @@ class _Say:
             yield Step(depth + 1, self.text("provinces", names=", ".join(found.provinces)))
         yield from self._class(found, phase, depth + 1)
         yield from self._station(found, phase, depth + 1)
+        if found.subject.startswith("services.") and phase.collapse_multiple is not None:
+            margin = {"growth": phase.retry_growth, "times": phase.collapse_multiple}
+            yield Step(depth + 1, self.text("retries", **margin))
         if found.subject.startswith("servers.") and found.subject.endswith(".worker"):
             site = found.subject.split(".")[1]
             for other in phase.bindings:

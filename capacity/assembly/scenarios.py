@@ -1,9 +1,9 @@
-"""Stress scenarios: what a named extreme would do to the capacity that the plan leases. Nothing is written."""
+"""Stress scenarios: what a named extreme would do to the capacity that the plan leases, and how far retries are."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,66 +14,25 @@ from capacity.assembly.leases import leased_servers
 from capacity.demand.design import phase_point
 from capacity.demand.peaks import amplification
 from capacity.faults import BadInput, Fault, Infeasible
-from capacity.launch import Phase, Scenario
+from capacity.launch import Phase, Scenario, Station
+from capacity.leaseplan import QuotaUse, StationUnderStress, StressResult
 from capacity.sizing.facilities import bandwidth_mbit_s, sessions
 from capacity.sizing.needs import SiteNeed, standing
 from capacity.sizing.pods import size_stations
 from capacity.sizing.predict import Size
 from capacity.sizing.retries import Amplified, with_retries
 from capacity.sizing.roles import role_cores, server_sizes
-from capacity.sizing.workload import visits_a_journey, workload
+from capacity.sizing.workload import StationLoad, visits_a_journey, workload
 
-SERVED_STEPS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class StationUnderStress:
-    """CPU servers installed, and kept busy by the first calls alone and with retries; what would be needed."""
-
-    station: str
-    installed: float
-    busy: float
-    busy_with_retries: float
-    limit: float
-    needed: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the station stays within its utilisation limit."""
-        return self.busy_with_retries <= self.installed * self.limit * (1 + 1e-9)
+MARGIN_STEP = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Stress:
-    """The scenario at the site that carries it. `share`: of the journeys, what the site is leased to carry alone.
-
-    `served`: share of all journeys that can be let in without overload.
-    """
-
-    scenario: Scenario
-    site: str
-    share: float
-    class_rates: Mapping[str, float]
-    calls_per_s: float
-    registrations_per_day: float
-    growth: float
-    stable: bool
-    served: float
-    stations: tuple[StationUnderStress, ...]
-    workers: int
-    workers_needed: int
-    database_fits: bool
-    mbit_s: float
-    sessions: int
-    quotas: tuple[tuple[str, float, float], ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether the leased capacity carries the scenario: every station and every quota."""
-        return self.stable and all(s.holds for s in self.stations) and all(v <= q for _, v, q in self.quotas)
+def stress_results(all_of: Computed) -> tuple[StressResult, ...]:
+    """Every scenario of the plan."""
+    return tuple(stress(all_of, scenario.id) for scenario in all_of.launch.scenarios)
 
 
-def stress(all_of: Computed, name: str) -> Stress:
+def stress(all_of: Computed, name: str) -> StressResult:
     """Evaluate the scenario of that name against the phase's capacity. Raises BadInput for an unknown name."""
     launch = all_of.launch
     known = {s.id: s for s in launch.scenarios}
@@ -85,40 +44,108 @@ def stress(all_of: Computed, name: str) -> Stress:
     site, share = carrier.id, carrier.share if scenario.lost_site else 1.0
     everyone, factor = _rates(all_of, scenario, phase)
     rates = {kind: rate * share for kind, rate in everyone.items()}
-    sizes = _installed(all_of, site, phase)
+    sizes = installed_sizes(all_of, site, phase)
     day = _registrations(all_of, scenario, phase, everyone) * share
     after = with_retries(launch, all_of.endpoints, rates, factor, sizes)
     first = workload(launch, all_of.endpoints, rates, factor)
     needed, workers_needed, database_fits = _needed(all_of, site, rates, factor)
     servers = [s for s in leased_servers(all_of) if s.phase <= phase.id and s.site == site]
-    return Stress(
-        scenario=scenario,
+    stations = tuple(
+        _station(s, sizes[s.id], first.stations[s.id], after.work.stations[s.id], needed[s.id]) for s in launch.stations
+    )
+    quotas = _quotas(all_of, scenario, phase, day, share, after)
+    served = _served(all_of, everyone, factor, sizes)
+    detail_id, detail_en = _words(stations, quotas, after, served)
+    return StressResult(
+        id=scenario.id,
+        name_id=scenario.name_id,
+        name_en=scenario.name_en,
+        phase=scenario.phase,
+        source=scenario.source,
         site=site,
         share=share,
-        class_rates=rates,
-        calls_per_s=float(sum(r[0] for e, r in first.endpoint_rates.items())),
-        registrations_per_day=day,
-        growth=after.growth,
+        class_rates_per_s={kind: round(rate, 4) for kind, rate in rates.items()},
+        calls_per_s=round(float(sum(r[0] for r in first.endpoint_rates.values())), 2),
+        registrations_per_day=round(day, 1),
+        retry_growth=round(after.growth, 4),
         stable=after.stable,
-        served=_served(all_of, everyone, factor, sizes),
-        stations=tuple(
-            StationUnderStress(
-                station=s.id,
-                installed=float(sizes[s.id].total[0]),
-                busy=float(sizes[s.id].busy(first.stations[s.id])[0]),
-                busy_with_retries=float(sizes[s.id].busy(after.work.stations[s.id])[0]),
-                limit=s.max_utilisation,
-                needed=needed[s.id],
-            )
-            for s in launch.stations
-        ),
+        served=round(served, 4),
+        stations=stations,
         workers=sum(1 for s in servers if s.role == "worker"),
         workers_needed=workers_needed,
         database_fits=database_fits,
-        mbit_s=float(bandwidth_mbit_s(launch, all_of.endpoints, first)[0]),
-        sessions=int(sessions(launch, first)[0]),
-        quotas=_quotas(all_of, scenario, phase, day, share, after),
+        mbit_s=round(float(bandwidth_mbit_s(launch, all_of.endpoints, first)[0]), 1),
+        sessions=math.ceil(float(sessions(launch, first)[0])),
+        quotas=quotas,
+        holds=after.stable and all(s.holds for s in stations) and all(q.calls <= q.quota for q in quotas),
+        detail_id=detail_id,
+        detail_en=detail_en,
     )
+
+
+def _station(plan: Station, at: Size, first: StationLoad, grown: StationLoad, needed: float) -> StationUnderStress:
+    """Loads beyond what a station can ever answer are shown as all that comes."""
+    busy, with_retries = (float(b) if np.isfinite(b := at.busy(x)[0]) else float(x.busy[0]) for x in (first, grown))
+    installed = float(at.total[0])
+    return StationUnderStress(
+        station=plan.id,
+        installed=round(installed, 3),
+        busy=round(busy, 4),
+        busy_with_retries=round(with_retries, 4),
+        limit=plan.max_utilisation,
+        needed=round(needed, 3),
+        holds=with_retries <= installed * plan.max_utilisation * (1 + 1e-9),
+    )
+
+
+def _words(
+    stations: tuple[StationUnderStress, ...], quotas: tuple[QuotaUse, ...], after: Amplified, served: float
+) -> tuple[str, str]:
+    """What gives way, in Indonesian and English."""
+    full = ", ".join(s.station for s in stations if not s.holds)
+    over = ", ".join(q.upstream for q in quotas if q.calls > q.quota)
+    words_id, words_en = [], []
+    if full:
+        words_id.append(f"kelebihan beban pada {full}")
+        words_en.append(f"overloaded: {full}")
+    if not after.stable:
+        words_id.append(f"runtuh oleh percobaan ulang ({after.growth:.2f} panggilan tiap panggilan)")
+        words_en.append(f"collapses under retries ({after.growth:.2f} calls for each that was meant)")
+    if over:
+        words_id.append(f"kuota {over} terlampaui")
+        words_en.append(f"quota of {over} exceeded")
+    if served < 1:
+        words_id.append(f"tanpa kelebihan beban {served:.0%} perjalanan dapat diterima")
+        words_en.append(f"without overload {served:.0%} of the journeys can be let in")
+    return "; ".join(words_id) or "tertampung", "; ".join(words_en) or "carried"
+
+
+def retry_margin(all_of: Computed, phase: Phase) -> tuple[float, float]:
+    """Calls made over calls meant at the design rates, and the multiple of these at which retries bring it down.
+
+    At most the multiple that saturates the fullest station by first calls alone; less when waits near it make clients
+    try again (S4).
+    """
+    launch, site = all_of.launch, all_of.launch.site_of_kind("primary").id
+    point = all_of.phase_point(phase)
+    sizes = installed_sizes(all_of, site, phase)
+
+    def at(times: float) -> Amplified:
+        rates = {kind: rate * times for kind, rate in point.class_rates.items()}
+        return with_retries(launch, all_of.endpoints, rates, point.factor, sizes, whether_only=True)
+
+    growth = max(1.0, round(at(1.0).growth, 4))
+    work = workload(launch, all_of.endpoints, point.class_rates, point.factor)
+    full = min(
+        float(at_one.carries(1.0)[0] / work.stations[name].busy[0])
+        for name, at_one in sizes.items()
+        if work.stations[name].busy[0] > 0
+    )
+    low, high = 1.0, max(full, 1.0)
+    while high - low > MARGIN_STEP:
+        middle = (low + high) / 2
+        low, high = (middle, high) if at(middle).stable else (low, middle)
+    return growth, round(high, 2)
 
 
 def _rates(all_of: Computed, scenario: Scenario, phase: Phase) -> tuple[dict[str, float], float]:
@@ -148,7 +175,8 @@ def _rates(all_of: Computed, scenario: Scenario, phase: Phase) -> tuple[dict[str
     return rates, point.factor
 
 
-def _installed(all_of: Computed, site: str, phase: Phase) -> dict[str, Size]:
+def installed_sizes(all_of: Computed, site: str, phase: Phase) -> dict[str, Size]:
+    """What stands at a site in a phase, with the redundant servers lost."""
     launch, w = all_of.launch, all_of.phase_index(phase)
     servers = [s for s in leased_servers(all_of) if s.phase <= phase.id]
     cores = {r.role: installed_cores(all_of, site, r.role, servers) for r in launch.roles}
@@ -212,8 +240,8 @@ def _months(all_of: Computed, scenario: Scenario, phase: Phase) -> range:
 
 def _quotas(
     all_of: Computed, scenario: Scenario, phase: Phase, day: float, share: float, after: Amplified
-) -> tuple[tuple[str, float, float], ...]:
-    """(upstream, calls on that day with retries, quota) of every upstream with a quota."""
+) -> tuple[QuotaUse, ...]:
+    """Calls on that day, retries included, of every upstream with a quota."""
     launch = all_of.launch
     visits = visits_a_journey(launch)
     stated = scenario.registrations_per_day or scenario.registrations_per_hour or scenario.calls_per_s
@@ -231,5 +259,5 @@ def _quotas(
         if not stated:
             drawn = upstream_a_day(all_of, station.id, _months(all_of, scenario, phase))
             daily = float(np.quantile(drawn, launch.design.quantile)) * share * after.growth
-        out.append((station.id, daily, station.quota_per_day))
+        out.append(QuotaUse(upstream=station.id, calls=round(daily, 1), quota=station.quota_per_day))
     return tuple(out)

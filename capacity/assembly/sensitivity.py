@@ -1,26 +1,32 @@
 """Which uncertain inputs move peak load and cost most, and which measurement is worth making next.
 
-Sobol indices (Sobol 2001; Saltelli et al. 2010) by SALib, over the stated distributions taken as independent. S1 is the
-share of the variance that an input explains alone, ST with all its interactions. Load and cost enter by their logs.
+Sobol indices (Sobol 2001; Saltelli et al. 2010) by SALib, over the stated distributions taken as independent:
+
+    S_i = Var(E[Y | X_i]) / Var(Y),   S_Ti = 1 - Var(E[Y | X_~i]) / Var(Y)                                  (S7)
+
+S_i is the share of the variance that an input explains alone, S_Ti with all its interactions. Y is the log of the peak
+load, of the servers' cost, and of how full the fullest station gets (risk: above zero, what is leased is too small).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from SALib.analyze import sobol as sobol_analysis
 from SALib.sample import sobol as sobol_sample
 
 from capacity.assembly.computed import Computed
-from capacity.assembly.leases import cost_by_draw
+from capacity.assembly.leases import cost_by_draw, leased_servers
+from capacity.assembly.sufficiency import fullness
 from capacity.demand.model import inputs_from, registrations
 from capacity.demand.peaks import peaks
 from capacity.demand.sampling import Designed
 from capacity.launch import Launch, Quantiles
+from capacity.leaseplan import Influence
 
-BASE_SAMPLES = 512
+BASE_SAMPLES = 256
 
 MEASUREMENTS: dict[str, tuple[str, str]] = {
     "application_factor": (
@@ -56,18 +62,17 @@ JOURNEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Influence:
-    """Sobol indices of one input, and what to measure."""
-
-    name: str
-    estimate: bool
-    load_first: float
-    load_total: float
-    cost_first: float
-    cost_total: float
-    measure_id: str
-    measure_en: str
+NAMES: dict[str, tuple[str, str]] = {
+    "adoption_level": ("tingkat adopsi", "level of adoption"),
+    "month_peak": ("bulan puncak terhadap rata-rata", "peak month over the mean"),
+    "busyness": ("kesibukan bersama tiap bulan", "busyness that all share in a month"),
+    "within_hour_peak": ("menit tersibuk dalam satu jam", "busiest minutes within an hour"),
+    "first_day_multiple": ("lonjakan hari pertama", "surge of the first day"),
+    "half_life_days": ("waktu paruh lonjakan", "half-life of the surge"),
+    "peak_hour_multiple": ("jam pembukaan", "opening hour"),
+    "application_factor": ("CPU aplikasi terhadap layanan acuan", "CPU of the application over the reference service"),
+}
+JOURNEYS_OF = ("perjalanan tiap satuan: {}", "journeys a unit: {}")
 
 
 def inputs_studied(launch: Launch) -> dict[str, Quantiles]:
@@ -96,24 +101,45 @@ def sensitivity(all_of: Computed, base: int = BASE_SAMPLES) -> tuple[Influence, 
     draws = inputs_from(all_of.place, source)
     found = peaks(all_of.place, draws, all_of.found.costs, registrations(all_of.place, draws))
     under = dataclasses.replace(all_of, draws=draws, found=found)
-    outputs = (np.log(found.total.max(axis=1)), np.log(cost_by_draw(under)))
-    load, cost = (
-        sobol_analysis.analyze(problem, y, calc_second_order=False, seed=launch.seed) if np.ptp(y) > 0 else None
+    full = fullness(all_of, found, launch.phases[-1], leased_servers(all_of))
+    outputs = (np.log(found.total.max(axis=1)), np.log(cost_by_draw(under)), np.log(full))
+    results = [
+        sobol_analysis.analyze(problem, y, calc_second_order=False, num_resamples=2, seed=launch.seed)
+        if np.ptp(y) > 0
+        else None
         for y in outputs
-    )
+    ]
     rows = []
     for n, (name, stated) in enumerate(studied.items()):
-        words = JOURNEYS if name.startswith("journeys") else MEASUREMENTS[name]
-        first, total, cost_first, cost_total = (
-            0.0 if result is None else float(np.clip(result[key][n], 0.0, 1.0))
-            for result in (load, cost)
-            for key in ("S1", "ST")
+        values = {
+            f"{output}_{order}": 0.0 if result is None else round(float(np.clip(result[key][n], 0.0, 1.0)), 4)
+            for output, result in zip(("load", "cost", "risk"), results, strict=True)
+            for order, key in (("first", "S1"), ("total", "ST"))
+        }
+        name_id, name_en = _names(launch, name)
+        measure_id, measure_en = JOURNEYS if name.startswith("journeys ") else MEASUREMENTS[name]
+        rows.append(
+            Influence(
+                input=name,
+                name_id=name_id,
+                name_en=name_en,
+                estimate=stated.estimate,
+                measure_id=measure_id,
+                measure_en=measure_en,
+                **values,
+            )
         )
-        rows.append(Influence(name, stated.estimate, first, total, cost_first, cost_total, *words))
-    return tuple(sorted(rows, key=lambda r: (-r.load_total, r.name)))
+    return tuple(sorted(rows, key=lambda r: (-r.load_total, r.input)))
 
 
-def next_measurement(rows: tuple[Influence, ...]) -> Influence | None:
-    """The estimate that moves load and cost most together."""
+def _names(launch: Launch, name: str) -> tuple[str, str]:
+    if name in NAMES:
+        return NAMES[name]
+    kind = next(c for c in launch.classes if f"journeys {c.id}" == name)
+    return JOURNEYS_OF[0].format(kind.name_id), JOURNEYS_OF[1].format(kind.name_en)
+
+
+def next_measurement(rows: Sequence[Influence]) -> Influence | None:
+    """The estimate that moves load, cost and risk most together."""
     guesses = [r for r in rows if r.estimate]
-    return max(guesses, key=lambda r: r.load_total + r.cost_total, default=None)
+    return max(guesses, key=lambda r: r.load_total + r.cost_total + r.risk_total, default=None)

@@ -22,9 +22,9 @@ from capacity.queueing import (
     ggc_response_mean,
     ggc_response_quantile,
     ggc_wait,
-    max_rate,
     network_response_moments,
     network_response_quantile,
+    network_response_tail,
     quota_wait,
 )
 from capacity.queueing.ggc import Wait
@@ -36,6 +36,7 @@ from capacity.sizing.workload import Floats, StationLoad, Workload, call_scv, de
 UNBOUNDED_MS = 1e7
 """Shown for a station without a steady state, since a document holds no infinity."""
 CAPACITY_LIMIT = 0.98
+CAPACITY_STEPS = 16
 LONG_SHARE = 0.25
 """Of a period's quota: calls above it are solved by themselves."""
 MIXTURE: Final[Shape] = "phase"
@@ -206,8 +207,7 @@ def station_plans(
                 means[d, n] = mean[d, n] + wait.mean
                 tails = network_response_quantile(np.array([0.95, 0.99]), wait.legs(mean[d, n], scv[d, n]))
                 p95[d, n], p99[d, n] = tails
-    slo = ((0.95, limits[:, 0]), (0.99, limits[:, 1]))
-    most = queues * max_rate(servers, mean, slo, 1.0, scv, CAPACITY_LIMIT, service_shape=MIXTURE)
+    most = queues * _highest_rate(servers, mean, scv, limits)
     return [
         tuple(
             StationPlan(
@@ -231,6 +231,20 @@ def station_plans(
         )
         for d in range(len(at))
     ]
+
+
+def _highest_rate(servers: Floats, mean: Floats, scv: Floats, limits: Floats) -> Floats:
+    """(D, S) visits a second that one queue carries with p95 and p99 within `limits` (S, 2), by bisection."""
+    allowed = np.array([0.05, 0.01]).reshape(2, 1, 1)
+    seconds = limits.T[:, None, :]
+    low, high = np.zeros(mean.shape), CAPACITY_LIMIT * servers / mean
+    rate = high
+    for _ in range(CAPACITY_STEPS):
+        wait = ggc_wait(rate, mean, servers, 1.0, scv, service_shape=MIXTURE)
+        good = (network_response_tail(seconds, [Leg(wait, mean, scv)]) <= allowed).all(axis=0)
+        low, high = np.where(good, rate, low), np.where(good, high, rate)
+        rate = (low + high) / 2
+    return low
 
 
 def endpoint_predictions(

@@ -41,8 +41,12 @@ def with_retries(
     class_rates: Mapping[str, float],
     factor: float,
     sizes: Mapping[str, Size],
+    whether_only: bool = False,
 ) -> Amplified:
-    """Rates at the fixed point of (S4), at given sizes. `class_rates` hold the retries of a healthy service already."""
+    """Rates at the fixed point of (S4), at given sizes. `class_rates` hold the retries of a healthy service already.
+
+    With `whether_only` it stops as soon as a station is full: whether it collapses is then known, not how far.
+    """
     slow = dict.fromkeys(class_rates, 0.0)
     work = workload(launch, endpoints, class_rates, factor)
     for _ in range(ROUNDS):
@@ -51,6 +55,8 @@ def with_retries(
             for kind in launch.classes
         }
         work = workload(launch, endpoints, grown, factor)
+        if whether_only and _fullest(work, sizes) >= 1.0:
+            break
         waits = station_waits(work, sizes)
         now = {kind.id: _slow_share(launch, endpoints, kind, waits, work, sizes) for kind in launch.classes}
         done = all(abs(now[k] - slow[k]) < CLOSE for k in slow)
@@ -59,8 +65,11 @@ def with_retries(
             break
     meant = _calls(workload(launch, endpoints, class_rates, factor))
     made = _calls(work)
-    busiest = max(float(at.busy(work.stations[name])[0] / at.total[0]) for name, at in sizes.items())
-    return Amplified(work, made / meant if meant else 1.0, busiest < 1.0, slow)
+    return Amplified(work, made / meant if meant else 1.0, _fullest(work, sizes) < 1.0, slow)
+
+
+def _fullest(work: Workload, sizes: Mapping[str, Size]) -> float:
+    return max(float(at.busy(work.stations[name])[0] / at.total[0]) for name, at in sizes.items())
 
 
 def _calls(work: Workload) -> float:

@@ -48,7 +48,7 @@ def test_the_hour_of_cowin_is_far_beyond_and_collapses() -> None:
     assert hour.calls_per_s == pytest.approx(35463, rel=0.01)
     assert not hour.holds
     assert not hour.stable
-    assert hour.growth > 1.5
+    assert hour.retry_growth > 1.5
     assert hour.served < 0.1
     assert hour.workers_needed > 10 * hour.workers
 
@@ -56,10 +56,12 @@ def test_the_hour_of_cowin_is_far_beyond_and_collapses() -> None:
 def test_a_hundred_thousand_a_day_breaks_the_registry_quota() -> None:
     day = stress(computed(), "political-100k")
     assert day.registrations_per_day == 100_000
-    (name, calls, quota), *_ = day.quotas
-    assert (name, quota) == ("registry", 50_000)
-    assert calls > quota
+    used, *_ = day.quotas
+    assert (used.upstream, used.quota) == ("registry", 50_000)
+    assert used.calls > used.quota
     assert not day.holds
+    assert "quota of registry exceeded" in day.detail_en
+    assert "kuota registry terlampaui" in day.detail_id
 
 
 def test_an_unknown_scenario_names_those_there_are() -> None:
@@ -97,12 +99,32 @@ def test_an_unknown_name_offers_near_ones() -> None:
 
 def test_the_heaviest_guess_is_the_next_measurement() -> None:
     rows = sensitivity(computed(), base=128)
-    by_name = {r.name: r for r in rows}
+    by_name = {r.input: r for r in rows}
     assert rows[0].load_total == max(r.load_total for r in rows)
     assert by_name["application_factor"].load_total > by_name["journeys priority"].load_total
     assert sum(r.load_first for r in rows) < 1.3
     best = next_measurement(rows)
     assert best is not None
     assert best.estimate
-    assert best.name == "application_factor"
+    assert best.input == "application_factor"
+    assert by_name["application_factor"].risk_total > by_name["half_life_days"].risk_total
     assert "staging" in best.measure_en
+
+
+def test_the_plan_holds_every_scenario_and_what_to_measure_next() -> None:
+    assert [s.id for s in plan().stress] == [s.id for s in national().launch.scenarios]
+    assert plan().next_measurement in {r.input for r in plan().sensitivity if r.estimate}
+    chain = "\n".join(s.text for s in explain(plan(), "stress.cowin-hour"))
+    for words in ("35,463 calls a second", "OVERLOADED", "collapses under retries", "launch_benchmarks.csv"):
+        assert words in chain
+    first, *rest = explain(plan(), "sensitivity", language="id")
+    assert first.text.startswith("pengukuran berikutnya")
+    assert len(rest) == len(plan().sensitivity)
+
+
+def test_retries_amplify_hardly_at_design_and_bring_it_down_before_the_last_core_is_full() -> None:
+    for phase in plan().phases:
+        assert phase.retry_growth == pytest.approx(1.0, abs=0.02)
+        assert phase.collapse_multiple is not None
+        fullest = max(s.utilisation for s in phase.national.stations)
+        assert 1 < phase.collapse_multiple <= 1 / fullest + 0.06
