@@ -412,6 +412,8 @@ def _place(environment: Environment) -> AsyncResult[Coordinator]:
 class ArrivalUser(User):
     """The one user of a process: it stands for all visitors, and walks the schedule."""
 
+    fixed_count = 1
+
     @task
     def drive(self) -> None:
         """See that this process's share of the load is offered, then wait to be stopped."""
@@ -421,7 +423,10 @@ class ArrivalUser(User):
 
 
 class ScheduleShape(LoadTestShape):
-    """As many users as there are processes, until the schedule has ended: the load itself is the schedule's."""
+    """As many users as there are processes, until the schedule has ended: the load itself is the schedule's.
+
+    Users of other classes, which a further locustfile brought, come on top: closed loops beside the open arrivals.
+    """
 
     abstract = False
 
@@ -439,5 +444,6 @@ class ScheduleShape(LoadTestShape):
         coordinator = coordinator_of(runner.environment)
         if coordinator.finished.is_set():
             return None
-        processes = coordinator.processes()
-        return processes, float(processes)
+        ArrivalUser.fixed_count = coordinator.processes()
+        users = ArrivalUser.fixed_count + int(getattr(runner.environment.parsed_options, "closed_users", 0))
+        return users, float(users)

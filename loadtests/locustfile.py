@@ -6,6 +6,8 @@
 
 Users and spawn rate are not asked for: the number of journeys a second is the plan's. On the web page each run may
 choose profile, phase and scale anew; finished runs are under /evidence/ there, and Prometheus metrics under /metrics.
+Users in a closed loop may run beside the arrivals: `-f loadtests/locustfile.py,mine.py --closed-users 20`. Locust
+counts their requests, the evidence does not.
 
 The test accounts' password and the callbacks' key come from OSS_TEST_PASSWORD and OSS_CALLBACK_KEY, or are derived from
 OSS_SECRET; each of the three may be in a file instead (OSS_SECRET_FILE).
@@ -58,6 +60,7 @@ def arguments(parser: LocustArgumentParser, **_: Any) -> None:
     parser.add_argument("--scale", default="rack", help="rack, national, or a fraction of the national rates")
     parser.add_argument("--seed", type=int, default=2018, help="of arrivals and made-up data")
     parser.add_argument("--think-time", default="", help="factor on think times (default: so that stages are steady)")
+    parser.add_argument("--closed-users", type=int, default=0, help="users of other classes beside the arrivals")
     # Locust shows on its page what is added to the parser itself, and not what is in a group.
     group = parser.add_argument_group("Load test of the lease plan")
     group.add_argument(

@@ -130,6 +130,37 @@ def test_a_worker_that_comes_late_changes_nothing_and_takes_part_in_the_next_run
         assert [s.offered_journeys_per_s for s in one.stages] == [s.offered_journeys_per_s for s in two.stages]
 
 
+CLOSED = """
+from locust import HttpUser, constant, task
+
+class Closed(HttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def healthy(self):
+        self.client.get("/healthz", name="closed")
+"""
+
+
+def test_users_in_a_closed_loop_run_beside_the_arrivals(locusts: Locusts, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(CLOSED)
+    with ExitStack() as stack, page(stack) as (client, where):
+        locusts.start("-f", f"loadtests/locustfile.py,{mine}", "--closed-users", "3", "--processes", "2", *where)
+        wait(lambda: answers(client) and len(seen(client)) == 2)
+        swarm(client)
+        wait(lambda: client.get("/stats/requests").json()["user_count"] == 5)
+        wait(lambda: locusts.evidence())
+        (run,) = locusts.evidence()
+        assert run.verdict == "passed", run.reasons
+        assert run.generator is not None
+        assert run.generator.workers == 2
+        assert {r.endpoint for s in run.stages for r in s.endpoints}.isdisjoint({"closed"})
+        rows = {row["name"]: row["num_requests"] for row in client.get("/stats/requests").json()["stats"]}
+        assert rows["closed"] >= 10
+        assert rows["api.issue"] > 0
+
+
 def seen(client: httpx.Client) -> list[Any]:
     """The workers that the master sees."""
     return list(client.get("/stats/requests").json().get("workers", []))
