@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr
 from capacity.documents import Document, validate
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Role, Scale
+from infra.gates.records import GateRecord
 
 
 class Bmc(Document):
@@ -86,6 +87,16 @@ class FleetSecrets(Document):
     service_secret: SecretStr = Field(description="signs sessions and callbacks (OSS_SECRET)")
 
 
+class FleetReturned(Document):
+    """A machine that was erased and given back. The record itself stays on the machine that the stack is run from."""
+
+    server: str
+    erased_at: dt.datetime
+    complete: bool = Field(description="every drive was erased over the BMC; else somebody has to sign")
+    record: str = Field(description="path of the record of erasure")
+    sha256: str
+
+
 class FleetOutputs(Document):
     """All outputs of `<env>.fleet`."""
 
@@ -100,11 +111,21 @@ class FleetOutputs(Document):
     secrets: FleetSecrets
     virtual: tuple[FleetVirtual, ...] = ()
     cabling: tuple[dict[str, str], ...] = Field(default=(), description="one row a cable; none in a rack")
+    ledger_hash: str = Field(default="", description="SHA-256 of the decisions since the plan; empty: none")
+    on_order: tuple[str, ...] = Field(default=(), description="servers that wait for a machine, not among `servers`")
+    returned: tuple[FleetReturned, ...] = ()
+    gates: tuple[GateRecord, ...] = Field(default=(), description="phases that were let start, in order of time")
 
     def with_role(self, role: Role, site: str | None = None) -> tuple[FleetServer, ...]:
         """The servers of a role, of one site when given, by name."""
         found = (s for s in self.servers if s.role == role and site in (None, s.site))
         return tuple(sorted(found, key=lambda s: s.name))
+
+    def databases(self) -> tuple[FleetServer, ...]:
+        """The database servers, the primary first: at the plan's first site, the lowest index; replicas follow it."""
+        sites = list(dict.fromkeys(network.site for network in self.networks))
+        order = {site: number for number, site in enumerate(sites)}
+        return tuple(sorted(self.with_role("database"), key=lambda s: (order.get(s.site, len(order)), s.index)))
 
     def server(self, name: str) -> FleetServer:
         """The server of that name; KeyError when the fleet has none."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from capacity.documents import sha256
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Role, Scale
 from infra.lease.model import ServerInputs
+from infra.lease.records import read_erasures
 from infra.network.addresses import AddressPlan, loopback_address
-from infra.outputs import Bmc, FleetEndpoints, FleetNetwork, FleetServer, FleetVirtual
+from infra.outputs import Bmc, FleetEndpoints, FleetNetwork, FleetReturned, FleetServer, FleetVirtual
 
 RACK_SSH_PORT = 2222
 RACK_TLS_PORT = 8443
@@ -47,6 +49,16 @@ def fleet_virtual(inputs: Sequence[ServerInputs], addresses: AddressPlan, domain
                 )
             )
     return tuple(found)
+
+
+def fleet_returned(environment: str) -> tuple[FleetReturned, ...]:
+    """Every machine that was erased and given back until now, by its record on this machine."""
+    return tuple(
+        FleetReturned(
+            server=made.server, erased_at=made.erased_at, complete=made.complete, record=str(path), sha256=sha256(path)
+        )
+        for path, made in read_erasures(environment)
+    )
 
 
 def fleet_servers(

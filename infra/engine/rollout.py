@@ -20,6 +20,7 @@ from capacity.progress import Progress
 from infra.engine.preview import LayerPreview
 from infra.engine.rack import rack_spec
 from infra.engine.stack_files import forget_salt, read_settings, stack_file
+from infra.engine.terms import plan_in_force
 from infra.engine.workspace import LAYERS, Environment, has_state
 from infra.network.addresses import address_plan
 from infra.outputs import FleetOutputs, read_outputs
@@ -131,7 +132,7 @@ class Rollout:
 
     def preview(self, layers: Sequence[str], progress: Progress) -> list[LayerPreview]:
         """What `up` would change in each layer, nothing being touched."""
-        load_lease_plan(self.settings.lock_file)
+        plan_in_force(self.environment, self.settings, self._project)
         engine = self._engine(progress)
         return [engine.preview(layer) for layer in layers]
 
@@ -180,10 +181,11 @@ class Rollout:
     def _rack_spec(self, progress: Progress) -> RackSpec:
         from infra.playbooks.mirror import mounts
 
-        plan = load_lease_plan(self.settings.lock_file)
+        since = plan_in_force(self.environment, self.settings, self._project)
+        plan = since.plan
         deployment = plan.deployment(self.settings.phase, "rack")
         addresses = address_plan(plan, "rack", self.settings.supernet, self.settings.lock_file.name)
-        return rack_spec(self.environment, plan, deployment, addresses, mounts(progress))
+        return rack_spec(self.environment, plan, deployment, addresses, mounts(progress), since.machines)
 
     def _engine(self, progress: Progress) -> Environment:
         if self._toolchain is None:
