@@ -85,11 +85,7 @@ def run(args: argparse.Namespace) -> int:
         return _search(args)
     with progress(f"load test {args.profile}") as line:
         outcome = offer(args, line)
-    if args.json:
-        told = {"evidence": str(outcome.path), "verdict": outcome.evidence.verdict, "reasons": outcome.evidence.reasons}
-        print(json.dumps(told, indent=2))
-    else:
-        runs.show(outcome.evidence, outcome.path)
+    _tell(args, outcome.evidence, outcome.path)
     if outcome.error is not None:
         print(f"oss loadtest: {outcome.error}", file=sys.stderr)
     return outcome.exit_code
@@ -115,8 +111,15 @@ def _show(args: argparse.Namespace) -> int:
         raise BadInput([Fault("FILE", "", "", "no evidence file was given", "Give evidence/RUN.json.")])
     evidence = runs.read(args.file)
     runs.write_pages(evidence, args.file, _plan_of(evidence, args.plan))
-    runs.show(evidence, args.file)
+    _tell(args, evidence, args.file)
     return exit_of(evidence)
+
+
+def _tell(args: argparse.Namespace, evidence: Evidence, path: Path) -> None:
+    if args.json:
+        print(json.dumps({"evidence": str(path), "verdict": evidence.verdict, "reasons": evidence.reasons}, indent=2))
+    else:
+        runs.show(evidence, path)
 
 
 def _plan_of(evidence: Evidence, plan: Path) -> LeasePlan | None:
@@ -135,7 +138,7 @@ def _search(args: argparse.Namespace) -> int:
     with progress("search") as line:
         target = _target(args, plan.deployment(args.phase, scale), line)
         found = searching.find(args, plan, sha256(lock), target, name, LOGS, line)
-    return searching.show(found, LOGS / name)
+    return searching.show(found, LOGS / name, args.json)
 
 
 def _target(args: argparse.Namespace, deployment: Deployment, progress: Progress) -> Target:

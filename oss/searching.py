@@ -71,8 +71,12 @@ def find(
     return found
 
 
-def show(found: Found, folder: Path) -> int:
+def show(found: Found, folder: Path, as_json: bool = False) -> int:
     """Print the probes and the statement; 0 when some rate keeps the rules."""
+    if as_json:
+        best = dataclasses.asdict(found.kept) if found.kept else None
+        print(json.dumps({"statement": found.statement, "kept": best, "probes": str(folder)}, indent=2))
+        return Exit.GO if found.kept is not None else Exit.NO_GO
     rows = [
         (
             f"{p.share:.3g}",
