@@ -340,6 +340,41 @@ class Cost(Document):
     indicative: bool = Field(description="true while any price stands without a quotation")
 
 
+class LeaseChoice(Document):
+    """One way to lease, seen against the draws of demand. Rupiah with VAT, servers alone, under the plan's rules."""
+
+    id: Literal["plan", "cvar", "least_regret"] = Field(
+        description="the plan as it is; the ways that are best in the worst draws, and in regret"
+    )
+    servers: int = Field(ge=1, description="standing at the end of the horizon")
+    lease_idr: int
+    expected_idr: int = Field(description="leases, and shortage at its price, on average over the draws")
+    cvar_idr: int = Field(description="the same over the worst draws")
+    regret_idr: int = Field(description="most that it costs beyond foresight, over the scenarios")
+    short_share: float = Field(ge=0, le=1, description="share of draws in which it ever lacks a server")
+
+
+class LeaseRisk(Document):
+    """The plan against alternatives over scenarios: how far certainty was bought, and at what price."""
+
+    scenarios: int = Field(ge=1, description="draws that stand for all, by strata of what foresight would cost")
+    cvar_level: float = Field(ge=0, lt=1, description="0.95: the worst twentieth of the draws")
+    shortage_idr_per_core_month: int = Field(
+        description="price of capacity that the rule N+k asks for and is not there"
+    )
+    choices: tuple[LeaseChoice, ...]
+    least_regret: str = Field(description="id of the choice with the least regret")
+
+
+class RuleCost(Document):
+    """What one rule of the lease plan costs: the servers' cost with it, and without it alone. Rupiah with VAT."""
+
+    rule: Literal["vendor_share", "lead_time", "ceilings"]
+    value: str = Field(description="the rule as the launch plan states it")
+    without_idr: int
+    saving_idr: int = Field(ge=0)
+
+
 class StaffLine(Document):
     """People infrastructure: one group, one phase."""
 
@@ -360,6 +395,17 @@ class ShiftLine(Document):
     shift: str = Field(description="by the clock of the primary site (WIB), as 08:00–16:30, break included")
     days: tuple[int, ...]
     people: int = Field(ge=1)
+
+
+class OnCallRoster(Document):
+    """Who of operations stands by in each week of a phase. People have numbers; names are the operator's to fill in."""
+
+    phase: int
+    start: dt.date = Field(description="Monday of the first week")
+    people: int = Field(ge=1)
+    rest_weeks: int = Field(ge=0, description="weeks off between two duties of a person")
+    weeks: tuple[tuple[int, ...], ...] = Field(description="for each week the people on call, first call first")
+    burden: tuple[float, ...] = Field(description="for each person the weeks on call; a holiday adds a fifth of a week")
 
 
 class Assumption(Document):
@@ -482,6 +528,9 @@ class LeasePlan(Document):
     seed: int = Field(default=0, ge=0)
     supporting: tuple[SupportingLine, ...] = ()
     hindcast: tuple[HindcastRow, ...] = ()
+    on_call: tuple[OnCallRoster, ...] = ()
+    risk: LeaseRisk | None = None
+    rule_costs: tuple[RuleCost, ...] = ()
 
     def phase(self, number: int) -> PhasePlan:
         """The phase with that number. Raises BadInput naming the phases there are."""

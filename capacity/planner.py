@@ -13,7 +13,8 @@ from capacity.assembly.bindings import bindings
 from capacity.assembly.computed import Computed, phase_end, phase_months
 from capacity.assembly.deployments import deployments
 from capacity.assembly.leases import cost, lease_lines, leased_servers, skus_used, supporting_by_year
-from capacity.assembly.people import staff
+from capacity.assembly.people import on_call, staff
+from capacity.assembly.risk import EFFORT, lease_risk, lease_rules, rule_costs
 from capacity.assembly.scenarios import retry_margin, stress_results
 from capacity.assembly.sensitivity import next_measurement, sensitivity
 from capacity.assembly.sufficiency import sufficiency
@@ -35,7 +36,7 @@ from capacity.leaseplan import (
     SiteResources,
     TrafficClass,
 )
-from capacity.leasing import Effort, LeaseCover, Rules, Vat, cover
+from capacity.leasing import LeaseCover, Rules, Vat, cover
 from capacity.leasing.money import money
 from capacity.memo import Calls, direct, narrowed
 from capacity.progress import Progress, Silent
@@ -47,8 +48,6 @@ from capacity.sizing.scaling import Scaling
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
-LEASE_GAP = 0.002
-LEASE_SECONDS = 300.0
 
 
 def make_plan(
@@ -69,7 +68,11 @@ def solve(
     if progress:
         progress.update("predictions, people, cost")
     final = _within_ceilings(computed, call)
-    return final, assemble(final, call)
+    plan = assemble(final, call)
+    if progress:
+        progress.update("alternatives: worst draws, least regret, without each rule")
+    weighed = {"risk": lease_risk(final, call), "rule_costs": rule_costs(final, call)}
+    return final, plan.model_copy(update=weighed)
 
 
 def repriced(all_of: Computed, inputs: Inputs) -> Computed:
@@ -112,8 +115,9 @@ def compute(
     scaling = inputs.calibration.scaling if inputs.calibration else {}
     works, sized, needs = call(_sites_sized, narrowed(launch, *_SIZED), endpoints, points, kept, overhead, scaling)
     say.update("leases")
-    leased = _lease(inputs, needs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings}, call)
-    return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased)
+    rules = lease_rules(inputs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings})
+    leased = _lease(inputs, needs, rules, call)
+    return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased, rules)
 
 
 _DRAWN = (
@@ -174,21 +178,11 @@ def _sites_sized(
 
 
 def _lease(
-    inputs: Inputs,
-    needs: Mapping[tuple[str, str], Sequence[SiteNeed]],
-    ceilings_idr: Mapping[int, int],
-    call: Calls = direct,
+    inputs: Inputs, needs: Mapping[tuple[str, str], Sequence[SiteNeed]], rules: Rules, call: Calls = direct
 ) -> LeaseCover:
-    """The cost-least lines for the needs. The time limit is far away, so that a busy machine gives the same plan."""
-    leasing = inputs.launch.leasing
+    """The cost-least lines for the needs."""
     asked = lease_needs(inputs, needs)
-    rules = Rules(
-        earliest_order=leasing.earliest_order,
-        ceilings_idr=ceilings_idr,
-        vendor_share={"*": leasing.vendor_share_max} if leasing.vendor_share_max < 1 else {},
-        vat=inputs.vat,
-    )
-    return call(cover, asked, offers(inputs, asked), rules, Effort(gap=LEASE_GAP, seconds=LEASE_SECONDS))
+    return call(cover, asked, offers(inputs, asked), rules, EFFORT)
 
 
 def _within_ceilings(all_of: Computed, call: Calls = direct) -> Computed:
@@ -204,7 +198,8 @@ def _within_ceilings(all_of: Computed, call: Calls = direct) -> Computed:
                 f"supporting lines alone cost Rp{beside[year]:,} in {year}, the ceiling is Rp{ceilings[year]:,}",
                 f"Raise the ceiling of {year} by at least Rp{-rest:,}.",
             )
-    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, left, call))
+    rules = lease_rules(all_of.inputs, left)
+    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, rules, call), rules=rules)
 
 
 def _site_work(
@@ -269,6 +264,7 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
         draws=all_of.draws.count,
         seed=launch.seed,
         supporting=supporting,
+        on_call=on_call(all_of, people),
         hindcast=tuple(
             HindcastRow(
                 fitted_on=h.fitted_on,

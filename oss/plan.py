@@ -123,6 +123,8 @@ def show(plan: LeasePlan) -> None:
     )
     quantiles = (("P50", plan.cost.p50_idr), ("P80", plan.cost.p80_idr), ("P95", plan.cost.p95_idr))
     out.print("cost of the demand as drawn: " + ", ".join(f"{q} {v:,}" for q, v in quantiles), markup=False)
+    show_alternatives(plan)
+    show_people(plan)
     if plan.stress:
         table(
             "Stress scenarios against the leased capacity (predicted); `oss plan --scenario NAME` for more",
@@ -156,6 +158,64 @@ def show(plan: LeasePlan) -> None:
             if b.rule == "quota":
                 text = f"phase {phase.id}: the quota of {b.station} binds: {b.detail_en}"
                 out.print(text, markup=False, style="bold red")
+
+
+WAYS = {
+    "plan": "the plan",
+    "cvar": "cheapest in the worst draws (CVaR)",
+    "least_regret": "least regret",
+}
+RULES = {"vendor_share": "largest share of a vendor", "lead_time": "order date and lead times", "ceilings": "ceilings"}
+
+
+def show_alternatives(plan: LeasePlan) -> None:
+    """The plan against other ways to lease, and what each of its rules costs."""
+    if plan.risk:
+        table(
+            f"Ways to lease the servers, million rupiah with VAT; {plan.draws:,} draws, shortage at "
+            f"Rp{plan.risk.shortage_idr_per_core_month:,} a core and month",
+            (
+                "way",
+                "servers",
+                "leases",
+                "with shortage, mean",
+                f"worst {1 - plan.risk.cvar_level:.0%}",
+                "regret",
+                "short",
+            ),
+            [
+                (
+                    WAYS[c.id] + (" *" if c.id == plan.risk.least_regret else ""),
+                    c.servers,
+                    *(f"{v / 1e6:,.0f}" for v in (c.lease_idr, c.expected_idr, c.cvar_idr, c.regret_idr)),
+                    f"{c.short_share:.1%}",
+                )
+                for c in plan.risk.choices
+            ],
+            right=(1, 2, 3, 4, 5, 6),
+        )
+        words = f"* least of the most that a way costs beyond foresight, over {plan.risk.scenarios} scenarios"
+        out.print(f"{words}; short: share of draws in which a server is ever lacking", markup=False, style="dim")
+    for cost in plan.rule_costs:
+        saved = f"Rp{cost.saving_idr:,}" if cost.saving_idr else "nothing"
+        out.print(f"the rule on {RULES[cost.rule]} ({cost.value}) costs {saved}", markup=False)
+
+
+def show_people(plan: LeasePlan) -> None:
+    """Heads by group, and the on-call duties of operations."""
+    groups = list(dict.fromkeys(line.group for line in plan.people))
+    heads = {(line.group, line.phase): line.heads for line in plan.people}
+    table(
+        "People",
+        ("group", *(f"phase {p.id}" for p in plan.phases)),
+        [(group, *(heads.get((group, p.id), "") for p in plan.phases)) for group in groups],
+        right=tuple(range(1, 1 + len(plan.phases))),
+    )
+    for roster in plan.on_call:
+        first = ", ".join("+".join(map(str, week)) for week in roster.weeks[:4])
+        span = f"{len(roster.weeks)} weeks from {roster.start}, {roster.people} people"
+        burden = f"{min(roster.burden):g} to {max(roster.burden):g} weeks each, {roster.rest_weeks} off between"
+        out.print(f"on call, phase {roster.phase}: {span}, {burden}; first weeks {first}", markup=False)
 
 
 def show_stress(result: StressResult) -> int:

@@ -11,7 +11,7 @@ from capacity.demand.model import Draws, World
 from capacity.demand.peaks import Peaks
 from capacity.inputs import Inputs
 from capacity.launch import EndpointPlan, Launch, Phase, add_months
-from capacity.leasing import LeaseCover
+from capacity.leasing import LeaseCover, Rules
 from capacity.sizing.facilities import Stored
 from capacity.sizing.needs import SiteNeed, ready_months
 from capacity.sizing.pods import Sized
@@ -35,6 +35,7 @@ class Computed:
     kept: Stored
     needs: Mapping[tuple[str, str], Sequence[SiteNeed]]
     leased: LeaseCover
+    rules: Rules
 
     @property
     def launch(self) -> Launch:

@@ -10,7 +10,8 @@ import numpy as np
 from capacity.assembly.computed import Computed, need_months
 from capacity.leaseplan import Cost, FiscalYearCost, LeasedServer, LeaseLine, Sku, SupportingLine
 from capacity.leasing.money import quantiles_idr
-from capacity.sizing.needs import RESOURCES, SiteNeed, ready_months, servers_needed, usable
+from capacity.leasing.problem import IntArray
+from capacity.sizing.needs import RESOURCES, SiteNeed, ready_months, servers_needed, standing, usable
 from capacity.sizing.workload import Floats
 
 
@@ -158,7 +159,7 @@ def cost_by_draw(all_of: Computed) -> Floats:
             if not mine:
                 continue
             chain = suffix_costs(all_of, mine[0].sku, mine[0].vendor)
-            counts = _counts(all_of, site.id, role.role, mine[0].sku)
+            counts = servers_by_draw(all_of, site.id, role.role, mine[0].sku)
             new = np.diff(counts, axis=1, prepend=0)
             total += new @ chain
     return total
@@ -182,24 +183,44 @@ def suffix_costs(all_of: Computed, sku: str, vendor: str) -> Floats:
     return np.array([best[t] + terms[0].setup * tax[t] for t in range(horizon)])
 
 
-def _counts(all_of: Computed, site: str, role_name: str, sku: str) -> Floats:
-    """(D, M) servers of a role by draw: the plan's own needs, scaled by the draw's load over the design load."""
+FOLLOWING = ("worker", "edge")
+"""Roles whose need follows the load of the hour. Storage, database and what runs by itself do not."""
+
+
+def servers_by_draw(all_of: Computed, site: str, role_name: str, sku: str) -> Floats:
+    """(D, M) servers of a role by draw, spare ones included."""
+    role = all_of.launch.role(role_name)  # type: ignore[arg-type]
+    return np.asarray(np.maximum(alone_by_draw(all_of, site, role_name, sku) + role.redundancy, role.min_servers))
+
+
+def alone_by_draw(
+    all_of: Computed, site: str, role_name: str, sku: str, draws: slice | IntArray = slice(None)
+) -> Floats:
+    """(D, M) servers that carry a role with nothing lost: the plan's own needs, scaled by the draw's load over the
+    design load."""
     launch = all_of.launch
     role = launch.role(role_name)  # type: ignore[arg-type]
-    needs = np.array([need.values() for need in all_of.needs[site, role_name]])
-    series = np.maximum.accumulate(needs, axis=0)[:, RESOURCES.index("cores")]
-    fixed = role.fixed_cores / role.max_utilisation
-    carries = usable(all_of.sku(sku), role)["cores"]
-    if role_name not in ("worker", "edge"):
-        rows = [servers_needed(role, SiteNeed(*row), all_of.sku(sku)) for row in np.maximum.accumulate(needs, axis=0)]
-        return np.broadcast_to(np.array(rows, float), (all_of.draws.count, len(rows)))
-    shift = ready_months(launch)
-    load = np.maximum.accumulate(all_of.found.total, axis=1) * launch.design.headroom
+    model = all_of.sku(sku)
+    needs = np.maximum.accumulate([need.values() for need in all_of.needs[site, role_name]], axis=0)
+    ratio = load_by_draw(all_of, draws)
+    if role_name not in FOLLOWING:
+        rows = [standing(role, SiteNeed(*row), model)[0] for row in needs]
+        return np.broadcast_to(np.array(rows, float), ratio.shape)
+    carries = usable(model, role)
+    out = np.ones(ratio.shape)
+    for name, fixed in (("cores", role.fixed_cores / role.max_utilisation), ("memory_gib", role.fixed_memory_gib)):
+        asked = fixed + (needs[:, RESOURCES.index(name)] - fixed) * ratio
+        np.maximum(out, np.ceil(asked / carries[name] - 1e-9), out=out)
+    return out
+
+
+def load_by_draw(all_of: Computed, draws: slice | IntArray = slice(None)) -> Floats:
+    """(D, M) load that servers must be ready for in a month, over the load that they are designed for."""
+    shift = ready_months(all_of.launch)
+    load = np.maximum.accumulate(all_of.found.total[draws], axis=1) * all_of.launch.design.headroom
     at_design = np.array([_design_load(all_of, m) for m in range(load.shape[1])])
     ahead = np.minimum(np.arange(load.shape[1]) + shift, load.shape[1] - 1)
-    ratio = load[:, ahead] / np.where(at_design[ahead] > 0, at_design[ahead], 1.0)
-    cores = fixed + (series - fixed) * ratio
-    return np.asarray(np.maximum(np.ceil(cores / carries - 1e-9) + role.redundancy, role.min_servers))
+    return np.asarray(load[:, ahead] / np.where(at_design[ahead] > 0, at_design[ahead], 1.0))
 
 
 def _design_load(all_of: Computed, month: int) -> float:

@@ -6,17 +6,18 @@ day, weekends by the profile. Each zone calls by its own clock.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 
-from capacity.assembly.computed import Computed, phase_months
-from capacity.demand.calendar import ZONES
+from capacity.assembly.computed import Computed, phase_end, phase_months
+from capacity.demand.calendar import ZONES, holiday_dates
 from capacity.launch import Phase
-from capacity.leaseplan import ShiftLine, StaffLine
+from capacity.leaseplan import OnCallRoster, ShiftLine, StaffLine
 from capacity.memo import Calls, direct
 from capacity.sizing.workload import Floats
 from capacity.staffing import (
@@ -27,12 +28,15 @@ from capacity.staffing import (
     at_the_desk,
     counters_needed,
     desk_seats,
+    on_call_roster,
     weekly_roster,
 )
 
 PEOPLE_QUANTILE = 0.8
 WEEKDAYS = 5
 HOURS_A_WEEK = 168
+HOLIDAY_BURDEN = 0.2
+"""What a public holiday on a working day adds to the burden of its week on call: one day of five."""
 ON_CALL_TURN = 3
 """A person is on call one week in so many."""
 Group = Literal["support", "operations", "developers", "counters"]
@@ -67,6 +71,42 @@ def staff(all_of: Computed, call: Calls = direct) -> tuple[tuple[StaffLine, ...]
         )
         lines += _stated(all_of, phase)
     return tuple(lines), tuple(shifts)
+
+
+def on_call(all_of: Computed, people: Sequence[StaffLine]) -> tuple[OnCallRoster, ...]:
+    """Who of operations stands by in each week of each phase. Weeks begin on Monday; the first counts to the phase
+    that starts in it. Duties of one phase are kept apart from the last ones of the phase before."""
+    out: list[OnCallRoster] = []
+    rest = ON_CALL_TURN - 1
+    for phase in all_of.launch.phases:
+        heads = next(line.heads for line in people if line.group == "operations" and line.phase == phase.id)
+        first, last = _monday(phase.start), _monday(phase_end(all_of.launch, phase))
+        mondays = [first + dt.timedelta(weeks=n) for n in range((last - first).days // 7)]
+        free = holiday_dates(first, last)
+        weights = tuple(
+            1.0 + HOLIDAY_BURDEN * sum(day + dt.timedelta(days=n) in free for n in range(WEEKDAYS)) for day in mondays
+        )
+        names = tuple(f"{n}" for n in range(1, heads + 1))
+        away: dict[str, tuple[int, ...]] = {}
+        for ago, week in enumerate(reversed(out[-1].weeks[-rest:]) if out else (), start=1):
+            for person in week:
+                away.setdefault(f"{person}", tuple(range(min(rest + 1 - ago, len(mondays)))))
+        found = on_call_roster(names, weights, all_of.launch.people.operations.on_call_seats, rest, away, seconds=0.0)
+        out.append(
+            OnCallRoster(
+                phase=phase.id,
+                start=first,
+                people=heads,
+                rest_weeks=rest,
+                weeks=tuple(tuple(int(name) for name in week) for week in found.weeks),
+                burden=tuple(round(b, 3) for b in found.burden),
+            )
+        )
+    return tuple(out)
+
+
+def _monday(day: dt.date) -> dt.date:
+    return day - dt.timedelta(days=day.weekday())
 
 
 def _desk(all_of: Computed, phase: Phase, call: Calls) -> tuple[Roster, float]:

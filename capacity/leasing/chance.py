@@ -7,7 +7,7 @@ given weights of the scenarios the pool's program is totally unimodular (formula
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -53,6 +53,8 @@ class Chance:
     minimum: IntArray
     asked: Mapping[int, IntArray]
     price: Mapping[int, float]
+    built: dict[int, tuple[Rows, sp.csr_array]] = field(default_factory=dict, compare=False, repr=False)
+    """Programs made so far: only the weights change from one answer to the next."""
 
     @classmethod
     def of(
@@ -112,15 +114,12 @@ class Chance:
         return ChancePlan(chains, float(self.columns.price[mine] @ lots), np.asarray(short, dtype=np.float64))
 
     def _alone(self, m: int, weight: FloatArray) -> tuple[float, ChancePlan] | None:
-        r = self.rows(m)
+        if m not in self.built:
+            made = self.rows(m)
+            below = np.hstack([made.held, np.zeros_like(made.filled)])
+            self.built[m] = made, sp.csr_array(np.vstack([np.hstack([made.held, made.filled]), below]))
+        r, matrix = self.built[m]
         n, z, months = len(r.mine), len(r.size), len(r.minimum)
-        matrix = sp.vstack(
-            [
-                sp.hstack([sp.csr_array(r.held), sp.csr_array(r.filled)], format="csr"),
-                sp.hstack([sp.csr_array(r.held), sp.csr_array((months, z))], format="csr"),
-            ],
-            format="csr",
-        )
         found = solve(
             Program(
                 np.concatenate([self.columns.price[r.mine], -(weight @ r.saves)]),

@@ -196,7 +196,7 @@ def test_a_binding_quota_is_said() -> None:
 
 def test_cost_of_the_draws_agrees_with_planning_each_anew() -> None:
     """The chain of terms a server (L1) against a full lease problem for some of the draws."""
-    from capacity.assembly.leases import _counts, cost_by_draw
+    from capacity.assembly.leases import cost_by_draw, servers_by_draw
     from capacity.leasing import Needs, Rules, cover
     from capacity.sizing.needs import lease_needs, offers
 
@@ -209,7 +209,7 @@ def test_cost_of_the_draws_agrees_with_planning_each_anew() -> None:
     for d in (3, 41):
         total = 0
         for (site, role), sku in roles.items():
-            counts = _counts(all_of, site, role, sku)[d].astype(np.int64)
+            counts = servers_by_draw(all_of, site, role, sku)[d].astype(np.int64)
             need = Needs.of_servers(asked.start, (site,), (role,), counts[None, None])
             book = tuple(
                 dataclasses.replace(o, roles=frozenset({role}))
