@@ -17,7 +17,7 @@ from capacity.faults import BadInput, Exit, Fault
 from capacity.launch import plan_path
 from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.report.compare import changes
-from capacity.report.formats import FORMATS, make, write
+from capacity.report.formats import FORMATS, Printer, make, write
 from capacity.report.language import LANGUAGES, language
 from capacity.report.sources import read_sources
 from capacity.report.view import build
@@ -41,12 +41,13 @@ def run(args: argparse.Namespace) -> int:
         return _compare(plan, args)
     if args.out.exists() and not args.out.is_dir():
         raise BadInput([Fault("--out", "", str(args.out), "is not a folder", "Name a folder.")])
-    with progress("report") as shows:
+    wanted = (args.format,) if args.format else FORMATS
+    with Printer("pdf" in wanted) as printer, progress("report") as shows:
         shows.update("reading the lease plan and its inputs")
         report = build(read_sources(plan))
         for text in words.missing(report):
             shows.note(f"no Indonesian for {text!r}; shown in English (capacity/report/plan_texts.yaml)")
-        made = make(report, words, (args.format,) if args.format else FORMATS, shows)
+        made = make(report, words, wanted, shows, printer)
     stem = f"laporan-kebutuhan-sewa-{plan.stem}-{args.lang}"
     for path in write(args.out, {f"{stem}.{name}": data for name, data in made.items()}):
         out.print(f"written: {shown(path)}", markup=False)
@@ -58,17 +59,16 @@ def _compare(plan: Path, args: argparse.Namespace) -> int:
     old = load_lease_plan(args.compare, verify=False)
     found = changes(old, load_lease_plan(lock_path(plan)))
     out.print(words.say("compare.title"), style="bold", markup=False)
-    if not found.rows:
-        out.print(words.say("compare.none"), markup=False)
-    else:
-        heads = [words.say(f"compare.{name}") for name in ("what", "before", "after", "difference")]
-        table(
-            words.say("compare.changed"), tuple(heads), [tuple(map(words.text, r)) for r in found.rows], right=(1, 2, 3)
-        )
     if found.inputs:
         out.print(words.say("compare.cause") + ":", markup=False)
-        for name in found.inputs:
-            out.print(f"  {name}", markup=False)
+        for name in found.named_inputs():
+            out.print(f"  {words.text(name)}", markup=False)
     elif found.rows:
         out.print(words.say("compare.no_cause"), markup=False)
+    if not found.rows:
+        out.print(words.say("compare.none"), markup=False)
+        return Exit.GO
+    heads = [words.say(f"compare.{name}") for name in ("what", "before", "after", "difference", "why")]
+    rows = [tuple(map(words.text, row)) for row in found.rows]
+    table(words.say("compare.changed"), tuple(heads), rows, right=(3,))
     return Exit.GO

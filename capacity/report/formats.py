@@ -7,16 +7,17 @@ import os
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
-from multiprocessing.pool import AsyncResult
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Literal, get_args
 
 from capacity.documents import shown
-from capacity.faults import BadInput, Fault, MachineLacks
+from capacity.faults import BadInput, Fault, MachineLacks, StepFailed
 from capacity.progress import Progress
 from capacity.report.language import Language
 from capacity.report.page import render
-from capacity.report.pdf import to_pdf
+from capacity.report.pdf import to_pdf, warm
 from capacity.report.values import Report
 from capacity.report.workbook import to_xlsx
 
@@ -24,45 +25,73 @@ Format = Literal["html", "pdf", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def make(report: Report, language: Language, wanted: Sequence[Format], progress: Progress) -> dict[Format, bytes]:
+class Printer:
+    """A process that makes the PDF beside all else. Entered early, it is warm when the page is laid out."""
+
+    def __init__(self, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._pool: ProcessPoolExecutor | None = None
+        self._printed: Future[bytes] | None = None
+        self._others: set[object] = set()
+
+    def __enter__(self) -> Printer:
+        if self._wanted:
+            self._others = set(multiprocessing.active_children())
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_worker)
+            self._pool.submit(warm)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._pool:
+            return
+        if self._printed and not self._printed.done():  # interrupted: nobody waits for the PDF any more
+            for process in multiprocessing.active_children():
+                if process not in self._others:
+                    process.terminate()
+        self._pool.shutdown(cancel_futures=True)
+
+    def start(self, page: str) -> None:
+        """Begin on the PDF of a page, in the background."""
+        if self._pool:
+            self._printed = self._pool.submit(to_pdf, page)
+
+    def result(self) -> bytes:
+        """The PDF. MachineLacks where this machine cannot make one; StepFailed when its process ended."""
+        assert self._printed
+        try:
+            return self._printed.result()
+        except BrokenProcessPool:
+            raise StepFailed("the process that makes the PDF ended", "Run it again with --format pdf.") from None
+
+
+def make(
+    report: Report, language: Language, wanted: Sequence[Format], progress: Progress, printer: Printer
+) -> dict[Format, bytes]:
     """Each wanted format as bytes. A PDF that this machine cannot make is left out with a note, unless it alone is
     wanted: then MachineLacks."""
     made: dict[Format, bytes] = {}
-    with multiprocessing.get_context("spawn").Pool(1, _worker) if "pdf" in wanted else _Nothing() as pool:
-        printed: AsyncResult[bytes] | None = None
-        if pool:
-            progress.update("laying out the page")
-            printed = pool.apply_async(to_pdf, (render(report, language),))
-        if "html" in wanted:
-            progress.update("making the html")
-            made["html"] = render(report, language, interactive=True).encode()
-        if "xlsx" in wanted:
-            progress.update("making the xlsx")
-            made["xlsx"] = to_xlsx(report, language)
-        if printed:
-            progress.update("making the pdf")
-            try:
-                made["pdf"] = printed.get()
-            except MachineLacks as error:
-                if tuple(wanted) == ("pdf",):
-                    raise
-                progress.note(f"no PDF: {error.message}; {error.remedy}")
+    progress.update("laying out the page")
+    if "pdf" in wanted:
+        printer.start(render(report, language))
+    if "html" in wanted:
+        made["html"] = render(report, language, interactive=True).encode()
+    if "xlsx" in wanted:
+        progress.update("making the xlsx")
+        made["xlsx"] = to_xlsx(report, language)
+    if "pdf" in wanted:
+        progress.update("making the pdf")
+        try:
+            made["pdf"] = printer.result()
+        except MachineLacks as error:
+            if tuple(wanted) == ("pdf",):
+                raise
+            progress.note(f"no PDF: {error.message}; {error.remedy}")
     return {name: made[name] for name in FORMATS if name in made}
 
 
 def _worker() -> None:
-    # Ctrl-C is the parent's to answer: it ends this process with the pool, and no second traceback is shown.
+    # Ctrl-C is the parent's to answer: it ends this process, and no second traceback is shown.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-class _Nothing:
-    """Stands for no pool."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -44,9 +44,26 @@ class Program:
         return machine.find_program(self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Part(Program):
+    """A library or font, known by its file; `pattern` is relative to /usr."""
+
+    pattern: str
+
+    @property
+    def path(self) -> str | None:
+        """Where it is, or None."""
+        return next((str(found) for found in sorted(Path("/usr").glob(self.pattern))), None)
+
+
+_PDF = "report as PDF"
 PROGRAMS: tuple[Program, ...] = (
     *(Program(name, package, "rack") for name, package in machine.REQUIRED_PROGRAMS.items()),
     Program("setpriv", "util-linux", "control plane on loopback"),
+    Part("Pango", "libpango-1.0-0", _PDF, "lib/*/libpango-1.0.so.0"),
+    Part("Pango for fonts", "libpangoft2-1.0-0", _PDF, "lib/*/libpangoft2-1.0.so.0"),
+    Part("HarfBuzz subsetting", "libharfbuzz-subset0", _PDF, "lib/*/libharfbuzz-subset.so.0"),
+    Part("DejaVu fonts", "fonts-dejavu-core", _PDF, "share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 )
 
 

@@ -10,8 +10,11 @@ import pytest
 
 from capacity.documents import REPOSITORY
 from capacity.faults import BadInput
+from capacity.launch import plan_path
+from capacity.leaseplan import load_lease_plan, lock_path
 from capacity.report.language import LANGUAGES, language, load_catalogue
-from capacity.report.values import Day, Number, Rupiah, Say, Share
+from capacity.report.plan_texts import figures, load_plan_texts
+from capacity.report.values import Day, Number, Quoted, Report, Rupiah, Say, Share, every
 
 
 def test_every_key_in_the_code_is_in_the_catalogue() -> None:
@@ -24,11 +27,46 @@ def test_every_key_in_the_code_is_in_the_catalogue() -> None:
     assert used <= set(catalogue), sorted(used - set(catalogue))
 
 
-def test_every_roster_rule_and_role_has_a_word() -> None:
+def test_every_rule_role_and_group_in_the_lock_has_a_word() -> None:
     catalogue = load_catalogue()
-    people = (REPOSITORY / "capacity" / "assembly" / "people.py").read_text(encoding="utf-8")
-    rules = set(re.findall(r'"(erlang_c|round_the_clock|stated|visitors)"', people))
-    assert {f"people.rule_{rule}" for rule in rules} <= set(catalogue)
+    plan = load_lease_plan(lock_path(plan_path(None)), verify=False)
+    used = {f"rule.{b.rule}" for p in plan.phases for b in p.bindings}
+    used |= {f"people.rule_{s.rule}" for s in plan.people} | {f"people.{s.group}" for s in plan.people}
+    used |= {f"role.{s.role}" for s in plan.servers} | {f"people.{s.group}" for s in plan.shifts}
+    used |= {f"assumption.{a.id.replace('.', '_')}" for a in plan.assumptions}
+    assert used <= set(catalogue), sorted(used - set(catalogue))
+
+
+def test_every_text_of_the_plan_has_its_indonesian(report: Report) -> None:
+    assert language("id").missing(report) == ()
+    assert any(isinstance(value, Quoted) for value in every(report))
+
+
+@pytest.mark.parametrize(
+    ("english", "expected"),
+    [
+        ("P10 0.6, P50 1, P90 1.9", "P10 0,6; P50 1; P90 1,9"),
+        ("usage.csv: own estimate; spread estimated", "usage.csv: perkiraan sendiri; sebaran diperkirakan"),
+        ("own estimate; read in tea leaves", "perkiraan sendiri; read in tea leaves"),
+    ],
+)
+def test_plan_texts_are_put_in_indonesian(english: str, expected: str) -> None:
+    assert language("id").text(Quoted(english)) == expected
+    assert language("en").text(Quoted(english)) == english
+
+
+def test_figures_in_indonesian_details_are_put_right() -> None:
+    assert (
+        figures("75,786.0 GB cakram: 2 + 1, 0.1 inti, 1.234 unit") == "75.786,0 GB cakram: 2 + 1, 0,1 inti, 1.234 unit"
+    )
+
+
+def test_a_plan_text_that_counts_other_figures_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "texts.yaml"
+    path.write_text('"# days": hari\nweeks:\n', encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        load_plan_texts(path)
+    assert [f.problem for f in caught.value.faults] == ["counts other figures", "has no Indonesian text"]
 
 
 def test_a_missing_translation_and_a_wrong_placeholder_are_named(tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import datetime as dt
 
 import pytest
 
-from capacity.evidence import Evidence, Machine
+from capacity.evidence import EndpointResult, Evidence, Machine, StageResult
 from capacity.faults import BadInput
 from capacity.report.compare import changes
 from capacity.report.estimate import alternatives, estimate, line_idr
+from capacity.report.language import language
 from capacity.report.sources import Rule, Sources
 from capacity.report.tilemap import PLACES, tiles
-from capacity.report.values import Heading, Paragraph, Report, Say, Table
-from capacity.report.view import build
+from capacity.report.values import Heading, Number, Paragraph, Report, Say, Table
+from capacity.report.view import build, of_plan
 
 
 def _keys(report: Report) -> set[str]:
@@ -79,6 +80,69 @@ def test_only_evidence_of_this_plan_counts_as_measured(report: Report, sources: 
     assert "measured.not_yet" not in _keys(own)
     assert "measured.missing" in _keys(own)
     assert any(isinstance(b, Table) and b.anchor == "load-test-runs" for b in own.blocks)
+
+
+def test_measured_response_times_stand_beside_predicted_ones(sources: Sources) -> None:
+    endpoint = sources.plan.endpoints[0]
+    result = EndpointResult(
+        endpoint=endpoint.id,
+        traffic_class="portal",
+        count=900,
+        errors=3,
+        mean_ms=50,
+        p50_ms=40,
+        p95_ms=endpoint.slo_p95_ms + 1,
+        p99_ms=endpoint.slo_p95_ms + 2,
+        max_ms=endpoint.slo_p95_ms + 3,
+        histogram="",
+    )
+    stage = StageResult(
+        label="design",
+        warmup=False,
+        held_out=False,
+        started=dt.datetime(2018, 5, 25, 9),
+        duration_s=60,
+        share=1.0,
+        offered_journeys_per_s=1,
+        achieved_journeys_per_s=1,
+        offered_calls_per_s=15,
+        achieved_calls_per_s=15,
+        unsent=0,
+        endpoints=(result,),
+    )
+    run = _run(sources, sources.plan_hash).model_copy(update={"stages": (stage,), "verdict": "failed"})
+    made = build(dataclasses.replace(sources, evidence=(run,)))
+    table = next(b for b in made.blocks if isinstance(b, Table) and b.anchor == "measured-phase-1")
+    predicted = {e.endpoint: e.p95_ms for e in sources.plan.deployment(1, "rack").endpoints}
+    expected = (900, 3, result.p95_ms, predicted[endpoint.id], endpoint.slo_p95_ms)
+    assert tuple(c.value for c in table.rows[0] if isinstance(c, Number)) == expected
+    assert table.rows[0][-1] == Say("word.no")
+    state = next(b for b in made.blocks if isinstance(b, Table) and b.anchor == "measured-state")
+    assert [row[1] == Say("measured.none") for row in state.rows] == [False, True, True]
+    assert all(row[2] == Say("measured.none") for row in state.rows)
+
+
+def test_roster_counts_the_people_of_each_day(sources: Sources, report: Report) -> None:
+    roster = next(b for b in report.blocks if isinstance(b, Table) and b.anchor == "roster")
+    at_work = sum(c.value for row in roster.rows for c in row[3:10] if isinstance(c, Number))
+    assert at_work == sum(s.people * len(s.days) for s in sources.plan.shifts)
+    assert sum(row[-1].value for row in roster.rows if isinstance(row[-1], Number)) == sum(
+        s.people for s in sources.plan.shifts
+    )
+
+
+def test_report_of_a_plan_that_stands_in_no_file(sources: Sources, report: Report) -> None:
+    assert of_plan(sources.plan, sources.inputs, sources.plan_hash) == report
+
+
+def test_compare_pairs_a_line_that_moves_to_another_vendor(sources: Sources) -> None:
+    plan = sources.plan
+    moved = plan.leases[0].model_copy(update={"id": "other", "vendor": "Penyedia Z", "monthly_rent_idr": 1})
+    found = changes(plan, plan.model_copy(update={"leases": (*plan.leases[1:], moved)}))
+    assert len(found.rows) == 1
+    before, after = (language("en").text(cell) for cell in found.rows[0][1:3])
+    assert plan.leases[0].vendor in before
+    assert "Penyedia Z" in after
 
 
 def test_alternatives_keep_their_own_price(sources: Sources) -> None:
