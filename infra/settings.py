@@ -7,15 +7,26 @@ rack of that name. Keys are camelCase in the file and snake_case here. Unknown k
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from capacity.documents import REPOSITORY, Document, RuleBroken
 from capacity.leaseplan import Scale, lock_path
 
+_MIDNIGHT = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00( \+0000 UTC|Z)$")
+
+
+def _day(value: Any) -> Any:
+    """Pulumi writes a day that is not in quotes as a moment of its own."""
+    found = _MIDNIGHT.match(value) if isinstance(value, str) else None
+    return found[1] if found else value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day)]
 DEFAULT_PLAN = "capacity/plans/national.yaml"
 
 
@@ -75,7 +86,7 @@ class GateOverride(Document):
     phase: int = Field(ge=1, le=3)
     by: str = Field(min_length=3, description="who answers for it")
     reason: str = Field(min_length=10)
-    until: dt.date = Field(description="last day on which it counts")
+    until: Day = Field(description="last day on which it counts")
 
 
 class FleetSettings(Settings):
@@ -97,7 +108,7 @@ class FleetSettings(Settings):
     boot: BootSetting | None = None
     gate_override: GateOverride | None = None
     evidence: str = Field(default="evidence", description="folder of the gates' evidence, relative to the repository")
-    as_of: dt.date | None = Field(default=None, description="the day that lease dates are judged on; none: today")
+    as_of: Day | None = Field(default=None, description="the day that lease dates are judged on; none: today")
     approved_plan: str = Field(
         default="", pattern="^(sha256:[0-9a-f]{64})?$", description="hash of the lease plan that may be applied"
     )

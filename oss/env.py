@@ -12,7 +12,7 @@ import shlex
 
 from capacity.faults import Exit
 from infra.engine.rollout import check_environment_name
-from infra.engine.workspace import pulumi_environment
+from infra.engine.workspace import POLICY_PACK, pulumi_environment
 from infra.pki.fleet import kubeconfig_file
 from infra.toolchain import ensure
 from oss.console import progress
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     with progress("set-up") as shown:
         toolchain = ensure(progress=shown)
     settings = toolchain.environment() | pulumi_environment(environment)
+    settings["PULUMI_OPTION_POLICY_PACK"] = str(POLICY_PACK)
     settings["KUBECONFIG"] = str(kubeconfig_file(environment))
     for name, value in sorted(settings.items()):
         if os.environ.get(name) != value:

@@ -1,8 +1,10 @@
 """Show what `oss up` would change in every layer, and what that costs. Nothing is touched, no server is asked.
 
-Ends with the servers that change, the remarks of the policies, and the rupiah difference by lease line.
+Ends with the servers that change, the remarks of the policies, the gate of the phase, and the rupiah difference by
+lease line. A policy that refuses or a closed gate makes the exit code 1: `oss up` would refuse as well.
 
   oss preview local
+  oss preview production
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from capacity.faults import Exit
 from infra.engine.cost import cost_difference, rupiah, total
 from infra.engine.preview import LayerPreview
 from infra.engine.rollout import Rollout, check_environment_name, said
+from infra.engine.show import PolicyNote
 from infra.engine.workspace import LAYERS
 from oss.console import out, progress, table
 
@@ -25,12 +28,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Preview and show. Exit codes: 0 done, 2 bad input (a stale lease plan, a wrong setting), 5 the engine failed."""
+    """Preview and show.
+
+    Exit codes: 0 done, 1 a policy or the gate would refuse it, 2 bad input (a stale lease plan, a wrong setting),
+    5 the engine failed.
+    """
     rollout = Rollout(check_environment_name(args.environment))
     with progress("preview") as shown:
         previews = rollout.preview([args.only] if args.only else LAYERS, shown)
     show(previews, rollout)
-    return Exit.GO
+    return Exit.NO_GO if any(preview.refused for preview in previews) else Exit.GO
 
 
 def show(previews: Sequence[LayerPreview], rollout: Rollout) -> None:
@@ -41,12 +48,31 @@ def show(previews: Sequence[LayerPreview], rollout: Rollout) -> None:
     servers = [(name, change) for p in previews for name, change in p.servers.items()]
     if servers:
         table("Servers", ("server", "change"), sorted(servers))
-    remarks = [remark for p in previews for remark in p.policies]
-    if remarks:
-        table("Policies", ("remark",), [(remark,) for remark in remarks])
+    _policies([note for p in previews for note in p.policies])
+    for preview in previews:
+        if preview.gate:
+            out.print(f"Gate: {preview.gate}", markup=False, soft_wrap=True)
     for preview in previews:
         if preview.layer == "fleet":
             _cost(preview, rollout.is_rack)
+
+
+def _policies(notes: Sequence[PolicyNote]) -> None:
+    if not notes:
+        return
+    words = {"mandatory": "REFUSED", "advisory": "warning"}
+    table("Policies", ("policy", "", "what"), [(n.policy, words.get(n.level, n.level), n.problem) for n in notes])
+    for remedy, policies in _remedies(notes).items():
+        out.print(f"  remedy for {', '.join(policies)}: {remedy}", markup=False, soft_wrap=True)
+
+
+def _remedies(notes: Sequence[PolicyNote]) -> dict[str, list[str]]:
+    """Remedy → the policies that name it, each once."""
+    found: dict[str, list[str]] = {}
+    for note in notes:
+        if note.policy not in found.setdefault(note.remedy, []):
+            found[note.remedy].append(note.policy)
+    return found
 
 
 def _cost(preview: LayerPreview, rack: bool) -> None:

@@ -17,7 +17,7 @@ from infra.network.addresses import address_plan
 from infra.network.documents import cabling_rows, network_of
 from infra.outputs import FleetSecrets
 from infra.settings import FleetSettings
-from stacks import config
+from stacks import config, governance
 
 
 async def program(environment: str) -> None:
@@ -38,6 +38,8 @@ async def program(environment: str) -> None:
         settings.racks_per_site,
         terms(settings, since, addresses),
     )
+    governance.refuse(environment, settings, plan, inputs)
+    opened = await governance.gates(environment, settings, plan)
     access = bmc_access(environment, settings, lost_machines(since, own))
     if not access.username:
         if not pulumi.runtime.is_dry_run():
@@ -70,6 +72,7 @@ async def program(environment: str) -> None:
     pulumi.export("networks", [network.model_dump(mode="json") for network in fleet_networks(addresses)])
     endpoints = fleet_endpoints(inputs, addresses, plan.network.domain)
     pulumi.export("endpoints", endpoints.model_dump(mode="json"))
+    pulumi.export("gates", [record.model_dump(mode="json") for record in opened])
     pulumi.export("on_order", sorted(since.on_order & set(deployment.servers)))
     pulumi.export("returned", [line.model_dump(mode="json") for line in fleet_returned(environment)])
     pulumi.export("secrets", fleet.secrets.apply(secrets))

@@ -10,7 +10,8 @@ from pulumi.automation import EngineEvent
 from pydantic import ValidationError
 
 from capacity.progress import Progress
-from infra.engine.show import Show, plain
+from infra.engine.show import PolicyNote, Show, plain, policy_note
+from infra.gates.rules import CLOSED
 from infra.lease.model import SERVER_TYPE, LeaseTerms
 
 _CHANGING = frozenset({"create", "update", "delete", "replace", "create-replacement", "delete-replaced"})
@@ -25,7 +26,14 @@ class LayerPreview:
     servers: dict[str, str] = field(default_factory=dict)
     before: dict[str, tuple[LeaseTerms, ...]] = field(default_factory=dict)
     after: dict[str, tuple[LeaseTerms, ...]] = field(default_factory=dict)
-    policies: list[str] = field(default_factory=list)
+    policies: list[PolicyNote] = field(default_factory=list)
+    gate: str = ""
+    """Why the gate of the phase is closed; empty when it is open or not asked."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether `up` would refuse: a mandatory policy is broken, or the gate is closed."""
+        return bool(self.gate) or any(note.level == "mandatory" for note in self.policies)
 
     @property
     def changes(self) -> int:
@@ -42,17 +50,21 @@ class Collect:
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
+        if (diagnostic := event.diagnostic_event) and plain(diagnostic.message).startswith(CLOSED):
+            self.found.gate = plain(diagnostic.message)
+            return
         self._show(event)
         if pre := event.resource_pre_event:
             self._resource(pre.metadata)
         elif policy := event.policy_event:
-            name = policy.resource_urn.rpartition("::")[2] if policy.resource_urn else "stack"
-            self.found.policies.append(f"{policy.enforcement_level}: {name}: {plain(policy.message)}")
+            self.found.policies.append(policy_note(policy))
 
     def _resource(self, step: Any) -> None:
+        kind = str(getattr(step.op, "value", step.op))
+        self.found.counts[kind] = self.found.counts.get(kind, 0) + 1
         if step.type != SERVER_TYPE:
             return
-        operation = str(getattr(step.op, "value", step.op))
+        operation = kind
         name = step.urn.rpartition("::")[2]
         if operation in _CHANGING:
             changed = ", ".join(sorted(step.detailed_diff or step.diffs or ()))

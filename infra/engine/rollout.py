@@ -26,7 +26,7 @@ from infra.network.addresses import address_plan
 from infra.outputs import FleetOutputs, read_outputs
 from infra.paths import state_dir
 from infra.rack.spec import RackSpec
-from infra.settings import FleetSettings, ServicesSettings
+from infra.settings import FleetSettings, GateOverride, ServicesSettings
 from infra.toolchain import Toolchain, ensure
 
 Layer = Literal["fleet", "platform", "services"]
@@ -84,6 +84,12 @@ class Rollout:
         engine = self._engine(progress)
         for layer in LAYERS:
             engine.configure(layer, {"phase": str(phase)})
+        self.__dict__.pop("settings", None)
+
+    def override_gate(self, override: GateOverride, progress: Progress) -> None:
+        """Note in the fleet's stack file who lets the phase start without its evidence, and why."""
+        values = {key: str(value) for key, value in override.model_dump(mode="json").items()}
+        self._engine(progress).configure_object("fleet", "gateOverride", values)
         self.__dict__.pop("settings", None)
 
     def ready(self, progress: Progress) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from pulumi.automation import EngineEvent
+from pulumi.automation import EngineEvent, PolicyEvent
 
 from capacity.progress import Progress
 
@@ -22,6 +23,26 @@ _DOING = {
 }
 
 
+_REMEDY = "\nremedy: "
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyNote:
+    """What a policy of the pack said: a refusing (`mandatory`) or a passing (`advisory`) remark, and its remedy."""
+
+    policy: str
+    level: str
+    problem: str
+    remedy: str
+
+
+def policy_note(event: PolicyEvent) -> PolicyNote:
+    """A policy's event as a note; the pack writes the remedy on a line of its own, after its description."""
+    message = plain(event.message)
+    text, _, remedy = message.partition(_REMEDY)
+    return PolicyNote(event.policy_name, event.enforcement_level, text.partition("\n")[2] or text, remedy)
+
+
 class Show:
     """An event callback that keeps a `Progress` informed. Diagnostics are kept for the error message."""
 
@@ -30,6 +51,7 @@ class Show:
         self._layer = layer
         self._open: dict[str, str] = {}
         self._done = 0
+        self.policies: list[PolicyNote] = []
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
@@ -44,6 +66,8 @@ class Show:
                 self._tell()
         elif failed := event.res_op_failed_event:
             self._open.pop(failed.metadata.urn, None)
+        elif policy := event.policy_event:
+            self.policies.append(policy_note(policy))
         elif (diagnostic := event.diagnostic_event) and diagnostic.severity in ("warning", "info"):
             text = plain(diagnostic.message)
             if diagnostic.ephemeral:

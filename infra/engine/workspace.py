@@ -25,6 +25,9 @@ from infra.toolchain import Toolchain
 LAYERS = ("fleet", "platform", "services")
 """In the order in which they are brought up."""
 
+POLICY_PACK = REPOSITORY / "stacks" / "policies"
+"""Rules over the fleet; its previews and updates always run them."""
+
 _PARALLEL = 32  # creates wait for BMCs and rollouts most of their time
 
 
@@ -45,6 +48,8 @@ def pulumi_environment(environment: str) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(environment)),
         # The salt of the secrets is in the state, so that stack files in the repository need not change.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        # A policy pack is started in stacks/, whose platform.py must not stand for Python's own.
+        "PYTHONSAFEPATH": "1",
     }
 
 
@@ -71,15 +76,34 @@ class Environment:
         """
         with self._open(layer) as stack:
             show = Show(self._progress, layer)
-            result = stack.up(refresh=layer == "fleet", on_event=show, parallel=_PARALLEL, color="never")
+            try:
+                result = stack.up(
+                    refresh=layer == "fleet",
+                    on_event=show,
+                    parallel=_PARALLEL,
+                    color="never",
+                    policy_packs=_policy_packs(layer),
+                )
+            finally:
+                for note in show.policies:
+                    self._progress.note(f"{layer}: {note.policy}: {note.problem}. {note.remedy}")
         return _counts(result.summary.resource_changes)
 
     def preview(self, layer: str, **options: Any) -> LayerPreview:
-        """What `up` would do to a layer; `options` are those of the Automation API's preview."""
+        """What `up` would do to a layer, even where a policy refuses it.
+
+        `options` are those of the Automation API's preview.
+        """
         collect = Collect(layer, self._progress)
+        options.setdefault("policy_packs", _policy_packs(layer))
         with self._open(layer) as stack:
-            result = stack.preview(on_event=collect, parallel=_PARALLEL, color="never", **options)
-        collect.found.counts = _counts(result.change_summary)
+            try:
+                result = stack.preview(on_event=collect, parallel=_PARALLEL, color="never", **options)
+            except auto.CommandError:
+                if not any(note.level == "mandatory" for note in collect.found.policies):
+                    raise
+            else:
+                collect.found.counts = _counts(result.change_summary)
         return collect.found
 
     def refresh(self, layer: str) -> dict[str, int]:
@@ -116,6 +140,12 @@ class Environment:
                 if found is None or found.value != value:
                     stack.set_config(f"oss:{key}", auto.ConfigValue(value))
 
+    def configure_object(self, layer: str, key: str, values: Mapping[str, str]) -> None:
+        """Write the members of one structured setting into the layer's stack file."""
+        with self._open(layer) as stack:
+            members = {f"oss:{key}.{name}": auto.ConfigValue(value) for name, value in values.items()}
+            stack.set_all_config(members, path=True)
+
     @contextlib.contextmanager
     def _open(self, layer: str) -> Iterator[auto.Stack]:
         if layer not in LAYERS:
@@ -133,6 +163,10 @@ class Environment:
                 yield stack
             except auto.CommandError as error:
                 raise failure(name, error) from None
+
+
+def _policy_packs(layer: str) -> list[str] | None:
+    return [str(POLICY_PACK)] if layer == "fleet" else None
 
 
 def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
