@@ -176,6 +176,7 @@ class Coordinator:
         flushing = gevent.spawn(self._flush_often) if isinstance(runner, WorkerRunner) else None
         try:
             wait_until(world.started)
+            self._cpu_at_start = time.process_time()  # of offering the load; preparing is the same for any load
             self.walker.walk(begin["part"], begin["parts"])
             wait_until(world.started + self.schedule.duration_s)
             self.cut_journeys = self.walker.drain(DRAIN_S)

@@ -138,26 +138,39 @@ def probe_profile(share: float, seconds: float, rules: Sequence[str]) -> LoadPro
     return LoadProfile(id="search", description="one rate", stages=(warmup, *batches), thresholds=tuple(rules))
 
 
-def judge(share: float, seconds: float, evidence: Evidence, rules: Sequence[Threshold]) -> Probe:
-    """What a probe's evidence says of its rate."""
+def judge(share: float, seconds: float, journeys_per_s: float, evidence: Evidence, rules: Sequence[Threshold]) -> Probe:
+    """What a probe's evidence says of its rate, which is the one that was meant: a short Poisson process strays."""
     stages = [s for s in evidence.stages if not s.warmup]
     judgements = tuple(j for rule in rules if (j := judge_rule(rule, stages)) is not None)
     broken = [j for j in judgements if not j.kept]
     outcome: Outcome = "broken" if broken else "kept"
-    reason = "; ".join(f"{j.rule}: {j.value:.2%} [{j.low:.2%}, {j.high:.2%}], may be {j.limit:.2%}" for j in broken)
+    reason = _worst(broken)
     if evidence.verdict in ("invalid", "interrupted") or not stages:
         outcome, reason = "invalid", "; ".join(evidence.reasons[:2])
     sure = any(j.sure for j in broken) if broken else all(j.sure for j in judgements)
     return Probe(
         share=share,
         seconds=seconds,
-        journeys_per_s=_mean([s.offered_journeys_per_s for s in stages]),
+        journeys_per_s=journeys_per_s,
         calls_per_s=_mean([s.achieved_calls_per_s for s in stages]),
         outcome=outcome,
         sure=sure,
         judgements=judgements,
         reason=reason,
     )
+
+
+def _worst(broken: Sequence[Judgement]) -> str:
+    """The rule that is broken the most, and how many others are."""
+    if not broken:
+        return ""
+    worst = max(broken, key=lambda j: (j.sure, j.value / j.limit if j.limit else math.inf))
+    others = len(broken) - 1
+    more = f", and {others} more rule{'s' if others > 1 else ''}" if others else ""
+    if worst.low == worst.high:
+        return f"{worst.rule}: {worst.value:.4g}{more}"
+    measured = f"{worst.value:.1%} [{worst.low:.1%}, {worst.high:.1%}]"
+    return f"{worst.rule}: {measured} of calls against it, {worst.limit:.1%} may be{more}"
 
 
 def judge_rule(rule: Threshold, stages: Sequence[StageResult]) -> Judgement | None:

@@ -35,7 +35,8 @@ def find(
         test = from_plan(
             one, shown(args.plan), plan_hash, profile, args.phase, args.scale, args.classes, args.think_time
         )
-        progress.update(f"probe {len(made) + 1}: {sum(test.rates[1].start_rates):.3g} journeys/s")
+        rate = test.rates[1].peak_rate
+        progress.update(f"probe {len(made) + 1}: {rate:.3g} journeys/s")
         request = running.Request(
             test=test,
             run=f"{name}-{len(made) + 1:02d}",
@@ -60,7 +61,7 @@ def find(
             raise outcome.error
         if outcome.exit_code == Exit.INTERRUPTED:
             raise KeyboardInterrupt
-        result = judge(share, seconds, outcome.evidence, test.thresholds)
+        result = judge(share, seconds, rate, outcome.evidence, test.thresholds)
         made.append(result)
         sure = "" if result.sure else ", not sure"
         progress.note(f"{result.journeys_per_s:.3g} journeys/s: {result.outcome}{sure} {result.reason}".rstrip())

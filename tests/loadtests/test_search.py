@@ -114,7 +114,16 @@ def test_a_probe_is_a_warm_up_and_equal_batches() -> None:
     assert sum(s.duration_s for s in profile.stages if not s.warmup) == pytest.approx(24.0)
 
 
+def test_a_probe_tells_the_rule_that_is_broken_the_most() -> None:
+    stages = tuple(batch(n, slow) for n, slow in enumerate([30, 28, 31, 30, 29, 32]))
+    run = evidence("failed", "").model_copy(update={"stages": stages})
+    judged = judge(1.0, 24.0, 2.0, run, [RULE, parse("p(99) < 800 ms"), parse("errors < 1 %")])
+    assert (judged.outcome, judged.sure, judged.journeys_per_s) == ("broken", True, 2.0)
+    assert judged.reason.startswith("p(99) < 800 ms: 15.0%")
+    assert judged.reason.endswith("1.0% may be, and 1 more rule")
+
+
 def test_an_invalid_run_says_nothing_about_its_rate() -> None:
     late = evidence("invalid", "the generator was late").model_copy(update={"stages": (batch(0, 0),)})
-    judged = judge(1.0, 24.0, late, [RULE])
+    judged = judge(1.0, 24.0, 2.0, late, [RULE])
     assert (judged.outcome, judged.reason) == ("invalid", "the generator was late")
