@@ -79,7 +79,7 @@ def check_standing(outputs: FleetOutputs, rollout: Rollout, environment: str) ->
 def _restore(
     args: argparse.Namespace, rollout: Rollout, outputs: FleetOutputs, plan: LeasePlan, line: Progress
 ) -> Evidence:
-    databases = outputs.with_role("database")
+    databases = outputs.databases()
     chosen = [s for s in databases if s.name == args.server] if args.server else databases[:1]
     if not chosen:
         known = ", ".join(s.name for s in databases) or "none"

@@ -139,7 +139,7 @@ def derived(secret: str, purpose: str) -> str:
 
 def database_url(outputs: FleetOutputs, password: str) -> str:
     """The address of the primary database, with the services' own role."""
-    address = outputs.with_role("database")[0].address
+    address = outputs.databases()[0].address
     return f"postgresql://{DATABASE_USER}:{quote(password, safe='')}@{address}:{DATABASE_PORT}/{DATABASE_NAME}"
 
 

@@ -93,6 +93,9 @@ def _cluster_files(store: Store, cluster: Cluster, outputs: FleetOutputs, files:
         for name in ("controller-manager", "scheduler"):
             pair = client(name, f"system:kube-{name}")
             keep[f"{name}.kubeconfig"] = kubeconfig([Access(cluster.name, local, ca, pair)])
+        keep["nameserver.kubeconfig"] = kubeconfig(
+            [Access(cluster.name, local, ca, client("nameserver", "oss:nameserver"))]
+        )
         keep["admin.kubeconfig"] = kubeconfig([Access(cluster.name, local, ca, _admin(client))])
     for server in cluster.workers:
         keep = files[server.name]
@@ -149,6 +152,8 @@ def _service_files(store: Store, outputs: FleetOutputs, files: dict[str, dict[st
         names = [server.name, f"{server.name}.{outputs.domain}", server.address, *server.addresses.values()]
         if server.role == "edge":
             names += [*public, server.ssh_host, "localhost"]
+            for moving in (line for line in outputs.virtual if line.role == "edge" and line.site == server.site):
+                names += [moving.address, *moving.names]
         leaf = Leaf(server.name, server.name, Usage.SERVER, tuple(dict.fromkeys(names)))
         files[server.name] |= {"services-ca.crt": ca} | _pair("server", store.leaf(SERVICES, leaf))
 

@@ -16,7 +16,7 @@ from infra.paths import state_dir
 from infra.pki.fleet import ensure_credentials
 from infra.playbooks.choice import Choice
 from infra.playbooks.inventory import NodeImage, Programs, SshAccess, inventory, secret_variables
-from infra.playbooks.mirror import PROGRAMS, mirror, on_server
+from infra.playbooks.mirror import NAMES, PROGRAMS, mirror, on_server
 from infra.playbooks.reach import wait_for_ssh
 from infra.playbooks.runner import PLAYBOOKS, run_playbook
 from infra.settings import FleetSettings, ServicesSettings
@@ -83,6 +83,7 @@ def _programs(outputs: FleetOutputs, settings: FleetSettings, progress: Progress
     made = mirror(progress, with_generator=services.load_test is not None)
     return Programs(
         folder=str(PROGRAMS),
+        coredns=str(NAMES / "coredns"),
         pause_image=made.pause.reference,
         images=tuple(NodeImage(on_server(a), a.reference, a.digest) for a in made.archives),
     )

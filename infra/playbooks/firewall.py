@@ -26,7 +26,7 @@ def host_rules(
     for rule in rules:
         if rule.to_role != server.role or (sources := _sources(rule.source, server, outputs)) is None:
             continue
-        if rule.source == "worker":
+        if rule.source in ("worker", "servers"):
             sources += [str(cluster.pod_range) for cluster in clusters]
         found.append(
             {"protocol": rule.protocol, "ports": list(rule.ports), "sources": sources, "purpose": rule.purpose}
@@ -61,6 +61,8 @@ def _sources(source: str, server: FleetServer, outputs: FleetOutputs) -> list[st
         return []
     if source == "rack-gateway":
         return [str(rack_gateway(server))] if outputs.scale == "rack" else None
-    servers = [s for s in outputs.servers if s.role == source]
-    addresses = dict.fromkeys(a for s in servers for a in (s.address, *s.addresses.values()))
+    servers = [s for s in outputs.servers if source in (s.role, "servers")]
+    # Not the address of the server's BMC, which opens no connections.
+    own = ((s.address, *(a for network, a in s.addresses.items() if network != "oob")) for s in servers)
+    addresses = dict.fromkeys(address for addresses in own for address in addresses)
     return list(addresses) or None

@@ -17,6 +17,7 @@ from capacity.leaseplan import LeasePlan, Role
 from infra.cluster import NODE_RESERVE, SERVICE_RANGE, Cluster, clusters
 from infra.components.topology import DATABASE_NAME, DATABASE_USER, PARTS
 from infra.outputs import FleetOutputs, FleetServer
+from infra.playbooks import network
 from infra.playbooks.firewall import blocked_administration, host_rules, rack_gateway
 
 GROUPS: dict[Role, str] = {
@@ -27,6 +28,8 @@ GROUPS: dict[Role, str] = {
     "storage": "storage",
     "ops": "operations",
 }
+NAMESERVER = "nameserver"  # group of the servers that answer for names, whatever their role
+CLUSTER_DOMAIN = "cluster.local"
 # Path prefix by service; the portal takes the rest.
 PREFIXES = {"api": "/api/", "gateway": "/integration/", "satgas": "/satgas/", "portal": ""}
 # A rack's servers show the whole machine's memory; what its database may count on is said here.
@@ -73,6 +76,7 @@ class Programs:
     archive_sha256: str = ""
     pause_image: str = ""
     images: tuple[NodeImage, ...] = ()
+    coredns: str = ""
 
 
 def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: Programs) -> dict[str, Any]:
@@ -88,11 +92,14 @@ def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: 
         for server in cluster.control:
             hosts[server.name] |= _control(server, outputs, cluster, programs)
         for server in cluster.workers:
-            hosts[server.name] |= _worker(server, outputs, cluster, programs)
+            hosts[server.name] |= _worker(server, outputs, plan, cluster, programs)
     for server in outputs.with_role("database"):
         hosts[server.name] |= _database(server, outputs, plan)
     for server in outputs.with_role("edge"):
         hosts[server.name] |= _edge(server, outputs, plan)
+    answering = network.name_servers(outputs, plan)
+    for server in answering:
+        hosts[server.name] |= _nameserver(server, outputs, plan, found, programs)
     roles: dict[str, Any] = {
         group: {"hosts": {s.name: {} for s in outputs.with_role(role)}}
         for role, group in GROUPS.items()
@@ -102,7 +109,8 @@ def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: 
         f"site_{site}": {"hosts": {s.name: {} for s in outputs.servers if s.site == site}}
         for site in dict.fromkeys(server.site for server in outputs.servers)
     }
-    return {"all": {"hosts": hosts, "children": roles | sites}}
+    names: dict[str, Any] = {NAMESERVER: {"hosts": {s.name: {} for s in answering}}} if answering else {}
+    return {"all": {"hosts": hosts, "children": roles | names | sites}}
 
 
 def secret_variables(files: Mapping[str, Mapping[str, str]], outputs: FleetOutputs) -> dict[str, Any]:
@@ -112,6 +120,7 @@ def secret_variables(files: Mapping[str, Mapping[str, str]], outputs: FleetOutpu
         "oss_passwords": {
             "database": outputs.secrets.database_password.get_secret_value(),
             "database_admin": outputs.secrets.database_admin_password.get_secret_value(),
+            "database_replication": outputs.secrets.database_replication_password.get_secret_value(),
         },
     }
 
@@ -132,6 +141,11 @@ def _base(
         "base_firewall": host_rules(server, outputs, plan.network.firewall, found),
         "base_pod_cidr": str(own.pod_cidrs[server.name]) if own else "",
         "base_pod_range": str(own.pod_range) if own else "",
+        "base_vrrp_peers": network.peers(server, outputs),
+        "base_resolvers": network.resolvers(server, outputs, plan),
+        "base_search": outputs.domain,
+        **network.time(server, outputs, plan),
+        "base_links": [] if rack else [network.links(server, outputs, plan)],
         "base_admin_keys": list(ssh.public_keys),
         "base_root_login": rack,
         "base_system_container": rack,
@@ -172,7 +186,9 @@ def _control(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, progr
     return _kubernetes(server, outputs, cluster, programs) | {"kubernetes_node": "control"}
 
 
-def _worker(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, programs: Programs) -> dict[str, Any]:
+def _worker(
+    server: FleetServer, outputs: FleetOutputs, plan: LeasePlan, cluster: Cluster, programs: Programs
+) -> dict[str, Any]:
     labels = {"topology.kubernetes.io/region": server.site, "topology.kubernetes.io/zone": server.rack}
     pause = {"kubernetes_pause_image": programs.pause_image} if programs.pause_image else {}
     reserved = {"kubernetes_reserved": NODE_RESERVE[outputs.scale]}
@@ -182,6 +198,7 @@ def _worker(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, progra
         | reserved
         | {
             "kubernetes_node": "worker",
+            "kubernetes_cluster_dns": network.cluster_dns(outputs, plan, cluster),
             "kubernetes_pod_cidr": str(cluster.pod_cidrs[server.name]),
             "kubernetes_node_labels": labels,
             "kubernetes_images": [
@@ -194,8 +211,17 @@ def _worker(server: FleetServer, outputs: FleetOutputs, cluster: Cluster, progra
 
 def _database(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[str, Any]:
     rack = outputs.scale == "rack"
+    primary, *replicas = outputs.databases()
     memory = RACK_DATABASE_MIB if rack else plan.sku(server.sku).memory_gib * MIB_PER_GIB
     return {
+        "postgresql_name": server.name,
+        "postgresql_kind": "primary" if server == primary else "replica",
+        "postgresql_primary": "" if server == primary else primary.address,
+        # Whoever becomes the primary lets the same servers copy it: all but itself.
+        "postgresql_replicas": [
+            {"name": s.name, "address": s.address} for s in (primary, *replicas) if s.name != server.name
+        ],
+        "postgresql_replication_password": "{{ oss_passwords.database_replication }}",
         "postgresql_address": server.address,
         "postgresql_credentials": "{{ oss_files[inventory_hostname] }}",
         "postgresql_database": DATABASE_NAME,
@@ -210,8 +236,13 @@ def _database(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> di
 
 def _edge(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[str, Any]:
     rack = outputs.scale == "rack"
+    moving = [line for line in plan.network.virtual if line.role == "edge"]
+    limits = plan.network.edge_limits
     own_site = outputs.with_role("worker", server.site) or outputs.with_role("worker")
     return {
+        "edge_name": server.name,
+        "edge_virtual": network.virtual(server, outputs, plan),
+        "edge_health_path": next((line.health_path for line in moving if line.health_path), "/edge-health"),
         "edge_address": server.address,
         "edge_credentials": "{{ oss_files[inventory_hostname] }}",
         "edge_workers": [{"name": s.name, "address": s.address} for s in own_site],
@@ -221,8 +252,28 @@ def _edge(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[s
         "edge_public_port": urlsplit(outputs.endpoints.portal).port or 443,
         "edge_threads": cores(server, outputs, plan),
         # Every visitor of a rack comes from the one address of its gateway: the limit would count them as one.
-        "edge_rate_exempt": [str(rack_gateway(server))] if rack else [],
+        "edge_rate_limit": limits.calls_per_10_s,
+        "edge_rate_exempt": [*limits.exempt, *([str(rack_gateway(server))] if rack else [])],
     }
+
+
+def _nameserver(
+    server: FleetServer, outputs: FleetOutputs, plan: LeasePlan, found: tuple[Cluster, ...], programs: Programs
+) -> dict[str, Any]:
+    own = next((cluster for cluster in found if server in cluster.control), None)
+    service = plan.network.names
+    credential = "nameserver.kubeconfig"
+    cluster = {
+        "nameserver_cluster_domain": CLUSTER_DOMAIN,
+        "nameserver_service_range": str(SERVICE_RANGE),
+        "nameserver_credentials": f"{{{{ {{'{credential}': oss_files[inventory_hostname]['{credential}']}} }}}}",
+    }
+    return {
+        "nameserver_address": server.address,
+        "nameserver_binary": programs.coredns or f"/opt/kubernetes/{programs.archive_sha256[:12]}/coredns",
+        "nameserver_zones": network.zone_files(outputs, plan),
+        "nameserver_forwarders": list(service.forwarders) if service else [],
+    } | (cluster if own else {})
 
 
 def cores(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> int:

@@ -15,6 +15,7 @@ from infra.toolchain.toolchain import ensure
 
 PROGRAMS = Path("/srv/mirror/kubernetes")
 IMAGES = Path("/srv/mirror/images")
+NAMES = Path("/srv/mirror/names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,12 @@ class Mirror:
 def mounts(progress: Progress) -> tuple[Mount, ...]:
     """The folders of this machine that a rack's servers see. Builds the programs on first use."""
     images_dir().mkdir(parents=True, exist_ok=True)
-    programs = ensure(["kubernetes"], progress).binary("kubelet").parent
-    return (Mount(source=programs, target=PROGRAMS), Mount(source=images_dir(), target=IMAGES))
+    made = ensure(["kubernetes", "coredns"], progress)
+    return (
+        Mount(source=made.folder("kubelet"), target=PROGRAMS),
+        Mount(source=images_dir(), target=IMAGES),
+        Mount(source=made.folder("coredns"), target=NAMES),
+    )
 
 
 def mirror(progress: Progress, with_generator: bool = False) -> Mirror:

@@ -112,7 +112,7 @@ MODULES: dict[str, GoModule] = {
         ),
         GoModule(
             name="coredns",
-            purpose="the DNS of a cluster",
+            purpose="the names of a fleet and its cluster",
             package=".",
             executable="coredns",
             version_of="github.com/coredns/coredns",

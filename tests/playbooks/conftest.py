@@ -14,7 +14,7 @@ import pytest
 from capacity.leaseplan import FirewallRule, LeasePlan, Role
 from capacity.progress import Silent
 from infra import rack
-from infra.outputs import FleetNetwork, FleetOutputs
+from infra.outputs import FleetNetwork, FleetOutputs, FleetVirtual
 from infra.playbooks import Choice, ConfigureResult, configure
 from infra.playbooks.mirror import mounts
 from infra.rack import RackHandle, RackServer, RackSpec, cleanup
@@ -23,6 +23,7 @@ from infra.rack.server import power_on
 from infra.settings import FleetSettings
 from tests.infra import plans
 from tests.infra.fleet_sample import fleet, server
+from tests.infra.network import sample
 from tests.infra.paper import free_supernet
 
 FLEET: tuple[tuple[Role, int], ...] = (("control", 1), ("worker", 1), ("worker", 2), ("database", 1), ("edge", 1))
@@ -35,7 +36,7 @@ def _rule(to_role: Role, source: str, *ports: int) -> FirewallRule:
 
 FIREWALL = (
     *(_rule(role, "rack-gateway", 22) for role in ROLES),
-    _rule("edge", "rack-gateway", 443, 80),
+    _rule("edge", "internet", 443, 80),
     _rule("control", "rack-gateway", 6443),
     _rule("control", "worker", 6443),
     _rule("worker", "control", 10250),
@@ -43,7 +44,10 @@ FIREWALL = (
     _rule("worker", "worker", 10250, 30080),
     _rule("worker", "worker", 8000),
     _rule("database", "worker", 5432),
+    _rule("control", "servers", 53),
+    FirewallRule(to_role="control", source="servers", protocol="udp", ports=(53,), purpose="names"),
 )
+VIRTUAL_HOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,20 @@ def _build(name: str) -> Lab:
     prefix = ".".join([*str(supernet.network_address).split(".")[:2], "2"])
     servers = [server(role, index, prefix=prefix) for role, index in FLEET]
     network = FleetNetwork(site="primary", id="cluster", vlan=102, cidr=f"{prefix}.0/24", gateway=f"{prefix}.1")
-    outputs = fleet(*servers, environment=name, networks=(network,))
-    made = plans.plan()
-    plan = made.model_copy(update={"network": made.network.model_copy(update={"firewall": FIREWALL})})
+    moving = FleetVirtual(
+        id="edge",
+        site="primary",
+        role="edge",
+        network="cluster",
+        address=f"{prefix}.{VIRTUAL_HOST}",
+        prefix=24,
+        router_id=51,
+        names=("edge.primary.oss.internal", "portal.oss.internal"),
+    )
+    outputs = fleet(*servers, environment=name, networks=(network,)).model_copy(update={"virtual": (moving,)})
+    made, national = plans.plan(), sample.national()
+    wanted = {"firewall": FIREWALL, "names": national.names, "virtual": national.virtual}
+    plan = made.model_copy(update={"network": made.network.model_copy(update=wanted)})
     spec = RackSpec(
         name=name,
         supernet=supernet,

@@ -178,6 +178,50 @@ def test_the_edge_ends_tls_with_a_certificate_of_ours_redirects_and_hides_metric
     assert get(f"https://{host}:8443/satgas/")[0] == 503
 
 
+def test_names_of_the_fleet_of_the_cluster_and_of_addresses_are_answered_and_others_refused(cluster: Lab) -> None:
+    worker, database = WORKERS[0], cluster.outputs.with_role("database")[0].address
+    (moving,) = cluster.outputs.virtual
+
+    def found(name: str) -> list[str]:
+        return cluster.ssh(worker, f"getent hosts {name}").split()
+
+    assert found("portal.oss.internal")[0] == moving.address
+    assert found("database.primary")[:1] == [database]  # by the domain that servers look names up in
+    cluster.ssh(worker, "sed -i '/primary-database/d' /etc/hosts")  # the next run writes it again
+    assert found(database) == [database, "primary-database-01.oss.internal"]
+    wait("the cluster's names", lambda: found("hello.hello.svc.cluster.local")[:1] == [CLUSTER_IP])
+    assert found("elsewhere.example") == []
+    control = cluster.outputs.with_role("control")[0].address
+    folder = "/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes"
+    pods = cluster.ssh(worker, f"cat {folder}/*/resolv.conf")
+    assert f"nameserver {control}" in pods
+    assert "search hello.svc.cluster.local" in pods
+    assert set(cluster.configure().changed) == {worker}
+
+
+def test_the_virtual_address_is_on_the_edge_while_its_proxy_runs_and_tells_whether_the_site_serves(
+    cluster: Lab,
+) -> None:
+    (moving,) = cluster.outputs.virtual
+    edge, worker = "primary-edge-01", WORKERS[0]
+
+    def health() -> str:
+        return status(cluster, worker, f"--insecure https://{moving.address}/edge-health")
+
+    wait("the site to serve", lambda: health() == "200")
+    cluster.ssh(edge, "systemctl stop haproxy")
+    wait("the address to go", lambda: moving.address not in cluster.ssh(edge, "ip -brief address show dev eth0"))
+    cluster.ssh(edge, "systemctl start haproxy")
+    wait("the address to come back", lambda: health() == "200")
+    for name in WORKERS:
+        cluster.ssh(name, "nft insert rule inet oss to_pods drop")
+    wait("the edge to see that no worker takes connections", lambda: health() == "503")
+    for name in WORKERS:
+        cluster.ssh(name, "nft -f /etc/nftables.conf")
+    wait("the site to serve again", lambda: health() == "200")
+    assert cluster.configure().changed == {}
+
+
 def test_secrets_are_not_readable_in_the_store_of_the_cluster(cluster: Lab) -> None:
     core(cluster).create_namespaced_secret("hello", {"metadata": {"name": "s"}, "stringData": {"k": "find-me"}})
     found = cluster.ssh("primary-control-01", "grep -rlac find-me /var/lib/etcd || echo none")

@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with the plugins that a cluster's own DNS needs, and no others.
+// Command coredns is CoreDNS with the plugins that the names of a fleet and its cluster need, and no others.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/file"
 	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/health"
 	_ "github.com/coredns/coredns/plugin/hosts"
@@ -21,7 +22,7 @@ import (
 func init() {
 	// A query passes the plugins of its server block in this order, whatever the order in the Corefile.
 	dnsserver.Directives = []string{
-		"reload", "bind", "health", "ready", "prometheus", "errors", "loadbalance", "cache", "hosts", "kubernetes", "loop", "forward",
+		"reload", "bind", "health", "ready", "prometheus", "errors", "loadbalance", "cache", "hosts", "kubernetes", "file", "loop", "forward",
 	}
 }
 

@@ -71,7 +71,11 @@ def test_no_secret_stands_in_the_inventory() -> None:
     secrets = secret_variables({"primary-edge-01": {"server.key": "PRIVATE KEY"}}, fleet())
     assert "sample-database" not in text
     assert "PRIVATE" not in text
-    assert secrets["oss_passwords"] == {"database": "sample-database", "database_admin": "sample-admin"}
+    assert secrets["oss_passwords"] == {
+        "database": "sample-database",
+        "database_admin": "sample-admin",
+        "database_replication": "sample-replication",
+    }
     assert secrets["oss_files"]["primary-edge-01"]["server.key"] == "PRIVATE KEY"
 
 
