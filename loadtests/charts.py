@@ -80,6 +80,11 @@ def latency_chart(points: Sequence[Point], spans: Sequence[Span], bounds_ms: Seq
         if p.errors:
             told = f"second {p.second}: {p.errors} of {p.calls} calls failed"
             parts.append(_tag("circle", "error", told, cx=_x(p.second + 0.5, length), cy=y(p.max_ms), r=4))
+    if answered:
+        worst = max(answered, key=lambda p: p.max_ms)
+        x = _x(worst.second + 0.5, length)
+        end = "end" if x > WIDTH / 2 else "start"
+        parts.append(_note(x + (-8 if end == "end" else 8), max(y(worst.max_ms) - 4, TOP + 9), _worst(worst), end))
     return "".join([*parts, "</svg>"])
 
 
@@ -105,6 +110,11 @@ def load_chart(points: Sequence[Point], spans: Sequence[Span]) -> str:
             told = f"{span.label}: {value:.2f} calls a second {name}"
             parts.append(_tag("line", name, told, **ends, y1=y(value), y2=y(value)))
     return "".join([*parts, "</svg>"])
+
+
+def _worst(point: Point) -> str:
+    longest = f"{point.max_ms / 1e3:.2g} s" if point.max_ms >= 1000 else f"{point.max_ms:.0f} ms"
+    return f"longest: {longest}, second {point.second}"
 
 
 def _length(points: Sequence[Point], spans: Sequence[Span]) -> float:

@@ -144,7 +144,7 @@ def _search(args: argparse.Namespace) -> int:
 def _target(args: argparse.Namespace, deployment: Deployment, progress: Progress) -> Target:
     """Where to go. Raises BadInput when the address or the certificate cannot be used."""
     if args.host:
-        target = address_target(args.host, args.ca, args.station)
+        target = address_target(args.host, args.ca, args.station, servers_of(deployment))
     else:
         target = environment_target(args.env, deployment, progress)
     usable_target(target.host, args.ca or target.ca_file)

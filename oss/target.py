@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,14 +65,18 @@ def environment_target(environment: str, deployment: Deployment, progress: Progr
     )
 
 
-def address_target(host: str, ca_file: Path | None, stations: Sequence[str]) -> Target:
-    """Any address; secrets from the environment's variables. Raises BadInput for a malformed NAME=PID."""
+def address_target(host: str, ca_file: Path | None, stations: Sequence[str], known: Collection[str]) -> Target:
+    """Any address; secrets from the environment's variables. Raises BadInput for a NAME=PID that is malformed, or whose
+    name is no station of the plan (`known`)."""
     roots: dict[str, int] = {}
     faults = []
     for text in stations:
         name, _, pid = text.partition("=")
-        if name and pid.isdigit():
+        if name in known and pid.isdigit():
             roots[name] = int(pid)
+        elif name and pid.isdigit():
+            problem = "is no station of the plan"
+            faults.append(Fault("--station", "", name, problem, f"Use {', '.join(sorted(known))}."))
         else:
             faults.append(Fault("--station", "", text, "is not NAME=PID", "Write for example api=4711."))
     if faults:

@@ -94,6 +94,9 @@ def test_bad_input_is_told_before_anything_is_offered(plan: Path, tmp_path: Path
     assert "is no base address" in run.said
     wrong = ran(plan, "http://127.0.0.1:1", tmp_path / "evidence", "--station", "api", "--scale", "half")
     assert wrong.code == 2
+    unknown = ran(plan, "http://127.0.0.1:1", tmp_path / "evidence", "--station", f"service={os.getpid()}")
+    assert unknown.code == 2
+    assert "is no station of the plan" in unknown.said
     assert "Traceback" not in run.said + wrong.said
 
 
