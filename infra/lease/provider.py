@@ -92,11 +92,11 @@ class LeaseProvider(api.Provider):
         if state.get("imported"):  # what is known of it is its machine alone: the program tells the rest
             replacing = frozenset({"bmc"})
         answer = difference(old, new, replacing, request.ignore_changes)
-        for reason, output in (("shortfalls", "hardware"), ("fault", "fault")):
-            if state.get(reason) and not answer.changes:
-                # Refresh found less hardware than contracted, or got no answer: an update tries it anew.
-                kind = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
-                return api.DiffResponse(changes=True, diffs=[output], detailed_diff={output: kind})
+        # Refresh found less hardware than contracted, or got no answer: an update tries it anew.
+        for output in (name for name in ("shortfalls", "fault") if state.get(name)):
+            answer.changes = True
+            answer.diffs = [*answer.diffs, output]
+            answer.detailed_diff[output] = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
         return answer
 
     async def create(self, request: api.CreateRequest) -> api.CreateResponse:

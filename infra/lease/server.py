@@ -79,7 +79,7 @@ class Servers:
             "power": "On" if system["PowerState"] in ("On", "PoweringOn") else "Off",
             "identify": system.get("IndicatorLED") == "Lit",
         }
-        if not properties:
+        if not properties or properties.get("imported"):
             return _imported(system, hardware, seen)
         inputs = _inputs_of(properties) | seen
         wanted = read_inputs(inputs)
