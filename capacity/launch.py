@@ -294,6 +294,7 @@ class Facilities(Document):
     international_share: Annotated[float, Field(ge=0, le=1)]
     bandwidth_headroom: Annotated[float, Field(ge=1)]
     keep_alive_s: NonNegative
+    session_kib: Positive = Field(default=64.0, description="memory of an open TLS session at the edge, with buffers")
     firewall_sessions_per_client: Positive = Field(description="client connection and the ones behind it")
     rack_units: int = Field(gt=0, description="for servers in one rack")
     rack_power_w: int = Field(gt=0)

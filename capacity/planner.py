@@ -17,6 +17,7 @@ from capacity.assembly.people import on_call, staff
 from capacity.assembly.risk import EFFORT, lease_risk, lease_rules, rule_costs
 from capacity.assembly.scenarios import retry_margin, stress_results
 from capacity.assembly.sensitivity import next_measurement, sensitivity
+from capacity.assembly.sitebindings import site_bindings
 from capacity.assembly.sufficiency import sufficiency
 from capacity.assembly.supporting import supporting_lines
 from capacity.demand.design import DesignPoint, held_points, phase_point
@@ -129,7 +130,10 @@ _DRAWN = (
     "people.support.contacts_per_registration",
     "people.support.handling_min",
 )
-_SIZED = ("sites", "classes", "endpoints", "stations", "services", "roles", "storage", "horizon", "leasing.ready_days")
+_SIZED = (
+    *("sites", "classes", "endpoints", "stations", "services", "roles", "storage", "facilities", "horizon"),
+    "leasing.ready_days",
+)
 
 
 def _demand_side(inputs: Inputs) -> Inputs:
@@ -229,6 +233,7 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
     """The lease plan from what was computed. Without `studies` it holds no stress results and no sensitivity."""
     inputs, launch = all_of.inputs, all_of.launch
     servers = leased_servers(all_of)
+    check_addresses(launch, servers)
     deployed = deployments(all_of, servers, call)
     phases = tuple(
         _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
@@ -278,6 +283,19 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
     )
 
 
+def check_addresses(launch: Launch, servers: Sequence[LeasedServer]) -> None:
+    """Raises Infeasible when a role has more servers at a site than its range of the address plan holds."""
+    room = {r.role: r.capacity for r in launch.network.roles}
+    for server in servers:
+        if server.index > room.get(server.role, 0):
+            most = max(s.index for s in servers if (s.site, s.role) == (server.site, server.role))
+            raise Infeasible(
+                f"the address plan holds {room.get(server.role, 0)} servers of the role {server.role} at a site, "
+                f"{server.site} needs {most}",
+                f"Raise `capacity` of {server.role} in network.roles to {most} at least, or lease larger servers.",
+            )
+
+
 def _phase(
     all_of: Computed, phase: Phase, servers: tuple[LeasedServer, ...], national: Deployment, rack: Deployment
 ) -> PhasePlan:
@@ -289,6 +307,7 @@ def _phase(
     growth, collapse = retry_margin(all_of, phase)
     busiest = np.quantile(all_of.found.busiest_day[:, months].max(axis=1), BANDS)
     rates = np.quantile(all_of.found.rates[:, :, months].max(axis=2), BANDS, axis=1)
+    sites = _sites(all_of, phase, standing)
     return PhasePlan(
         id=phase.id,
         name_id=phase.name_id,
@@ -311,11 +330,11 @@ def _phase(
         ),
         national=national,
         rack=rack,
-        bindings=bindings(all_of, phase, standing),
+        bindings=(*bindings(all_of, phase, standing), *site_bindings(all_of, phase, sites)),
         sufficiency=sufficiency(all_of, phase, standing),
         retry_growth=growth,
         collapse_multiple=collapse,
-        sites=_sites(all_of, phase, standing),
+        sites=sites,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from importlib.metadata import version
 
 from capacity.assembly.computed import Computed
+from capacity.demand.calendar import holiday_dates
 from capacity.launch import Launch, Quantiles
 from capacity.leaseplan import Assumption
 
@@ -42,6 +45,7 @@ def _all(all_of: Computed) -> Iterator[Assumption]:
             source=profile.source,
             estimate=profile.estimate,
         )
+    yield from _calendar(all_of)
     measured = all_of.inputs.calibration
     yield Assumption(
         id="endpoints.demand_ms",
@@ -71,6 +75,29 @@ def _all(all_of: Computed) -> Iterator[Assumption]:
         estimate=estimated > 0,
         note="vendors named by a letter are placeholders",
     )
+
+
+def _calendar(all_of: Computed) -> Iterator[Assumption]:
+    launch = all_of.launch
+    first, last = launch.horizon.start, launch.horizon_end() - dt.timedelta(days=1)
+    public, joint = (len(holiday_dates(first, last, kinds)) for kinds in (("public",), ("government",)))
+    yield Assumption(
+        id="demand.holidays",
+        value=f"{public} public holidays, {joint} days of joint leave, {first} to {last}",
+        unit="days",
+        source=f"PyPI holidays {version('holidays')}, categories public and government of ID",
+        estimate=False,
+        note=f"as known to that release; joint leave that was decreed after {launch.as_of} may differ",
+    )
+    for span in all_of.inputs.calendar:
+        if span.start <= last and span.end >= first:
+            yield Assumption(
+                id=f"calendar.{span.kind}.{span.start:%Y}",
+                value=f"{span.start} to {span.end}",
+                unit="days",
+                source=span.source,
+                estimate=span.estimate,
+            )
 
 
 def stated_inputs(launch: Launch) -> dict[str, Quantiles]:

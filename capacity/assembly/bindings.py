@@ -9,15 +9,21 @@ import numpy as np
 from capacity.assembly.computed import Computed, need_months, phase_months
 from capacity.demand.design import DesignPoint
 from capacity.demand.peaks import amplification
-from capacity.launch import Phase, RolePlan
+from capacity.launch import Phase, RolePlan, Station
 from capacity.leaseplan import Binding, LeasedServer
 from capacity.sizing.needs import standing
 from capacity.sizing.pods import binding_rule
 from capacity.sizing.workload import Floats, visits_a_journey
 
 MOST_PROVINCES = 5
-RESOURCE_ID = {"cores": "inti", "memory_gib": "GiB memori", "disk_gb": "GB cakram", "iops": "IOPS"}
-RESOURCE_EN = {"cores": "cores", "memory_gib": "GiB of memory", "disk_gb": "GB of disk", "iops": "IOPS"}
+RESOURCE_ID = {"cores": "inti", "memory_gib": "GiB memori", "disk_gb": "GB cakram", "iops": "IOPS", "mbit_s": "Mbit/s"}
+RESOURCE_EN = {
+    "cores": "cores",
+    "memory_gib": "GiB of memory",
+    "disk_gb": "GB of disk",
+    "iops": "IOPS",
+    "mbit_s": "Mbit/s",
+}
 
 
 def bindings(all_of: Computed, phase: Phase, servers: Sequence[LeasedServer]) -> tuple[Binding, ...]:
@@ -102,24 +108,55 @@ def _server_words(
 
 
 def _quotas(all_of: Computed, phase: Phase) -> Iterator[Binding]:
-    launch = all_of.launch
+    """Of every upstream: its quota a day, and the parallel calls that it allows."""
+    launch, w = all_of.launch, all_of.phase_index(phase)
+    work = all_of.works[launch.site_of_kind("primary").id].pick(w)
+    point = all_of.phase_point(phase)
     for station in launch.stations:
-        if station.kind != "upstream" or station.quota_per_day is None:
+        if station.kind != "upstream":
             continue
-        daily = upstream_a_day(all_of, station.id, phase_months(launch, phase))
-        level = float(np.quantile(daily, launch.design.quantile))
-        chance = float((daily > station.quota_per_day).mean())
-        binds = level > station.quota_per_day
-        share, quota = level / station.quota_per_day, f"{station.quota_per_day:,.0f}"
+        heavy = heaviest_class(all_of, point, station.id)
+        busy, allowed = float(work.stations[station.id].busy[0]), float(station.connections or 1)
+        share = busy / allowed
         yield Binding(
-            subject=f"upstream.{station.id}",
-            value=round(level, 1),
-            rule="quota" if binds else "quota_holds",
-            traffic_class=heaviest_class(all_of, all_of.phase_point(phase), station.id),
+            subject=f"connections.{station.id}",
+            value=round(busy, 2),
+            rule="connections" if share > station.max_utilisation else "connections_hold",
+            hour=point.hour,
+            provinces=tuple(point.provinces)[:MOST_PROVINCES],
+            traffic_class=heavy,
             station=station.id,
-            detail_id=f"{share:.0%} dari kuota {quota} sehari; peluang terlampaui {chance:.1%}",
-            detail_en=f"{share:.0%} of the quota of {quota} a day; exceeded with chance {chance:.1%}",
+            detail_id=f"{share:.0%} dari {allowed:.0f} panggilan serentak, masing-masing {station.latency_ms:g} ms",
+            detail_en=f"{share:.0%} of {allowed:.0f} calls at once, {station.latency_ms:g} ms each",
         )
+        if station.quota_per_day is not None:
+            yield _quota(all_of, phase, station, station.quota_per_day, heavy)
+
+
+def _quota(all_of: Computed, phase: Phase, station: Station, quota: float, heavy: str | None) -> Binding:
+    launch = all_of.launch
+    months = phase_months(launch, phase)
+    q = launch.design.quantile
+    daily = upstream_a_day(all_of, station.id, months)
+    level = float(np.quantile(daily, q))
+    chance = float((daily > quota).mean())
+    words_id = f"{level / quota:.0%} dari kuota {quota:,.0f} sehari; peluang terlampaui {chance:.1%}"
+    words_en = f"{level / quota:.0%} of the quota of {quota:,.0f} a day; exceeded with chance {chance:.1%}"
+    if level > quota:
+        each = (float(np.quantile(upstream_a_day(all_of, station.id, range(m, m + 1)), q)) for m in months)
+        first = next((all_of.month(m) for m, value in zip(months, each, strict=True) if value > quota), None)
+        since_id, since_en = (f" sejak {first:%Y-%m}", f" from {first:%Y-%m}") if first else ("", "")
+        words_id += f"; mengikat{since_id}: minta {level:,.0f} sehari, atau {quota / level:.0%} permohonan terlayani"
+        words_en += f"; binds{since_en}: ask for {level:,.0f} a day, or {quota / level:.0%} of the cases are served"
+    return Binding(
+        subject=f"upstream.{station.id}",
+        value=round(level, 1),
+        rule="quota" if level > quota else "quota_holds",
+        traffic_class=heavy,
+        station=station.id,
+        detail_id=words_id,
+        detail_en=words_en,
+    )
 
 
 def upstream_a_day(all_of: Computed, station: str, months: range) -> Floats:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from capacity.assembly.sitebindings import subject_of
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Binding, LeasedServer, LeaseLine, LeasePlan, PhasePlan, StressResult
 
@@ -121,7 +122,11 @@ def explain(plan: LeasePlan, where: str, phase: int | None = None, language: Lan
         if item.id == where:
             detail = item.detail_id if language == "id" else item.detail_en
             name = item.description_id if language == "id" else item.description_en
-            return [Step(0, f"{item.quantity} {item.unit}: {name}"), Step(1, detail), Step(1, item.source)]
+            out = [Step(0, f"{item.quantity} {item.unit}: {name}"), Step(1, detail), Step(1, item.source)]
+            at = chosen or plan.phase(item.phase)
+            if found := _binding(at, subject_of(item.site, item.kind, item.item) or ""):
+                out += say.binding(found, at, 1)
+            return out
     at = chosen or next((p for p in reversed(plan.phases) if _binding(p, where)), plan.phases[-1])
     if found := _binding(at, where):
         return list(say.binding(found, at))

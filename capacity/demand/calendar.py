@@ -33,10 +33,12 @@ class Day:
     ramadan: bool
 
 
-def holiday_dates(first: dt.date, last: dt.date) -> frozenset[dt.date]:
-    """Public holidays and joint leave (cuti bersama) of Indonesia from `first` to `last`."""
+def holiday_dates(
+    first: dt.date, last: dt.date, kinds: tuple[str, ...] = ("public", "government")
+) -> frozenset[dt.date]:
+    """Public holidays and joint leave (cuti bersama, `government`) of Indonesia from `first` to `last`."""
     years = range(first.year, last.year + 1)
-    named = holidays.country_holidays("ID", years=years, categories=("public", "government"))
+    named = holidays.country_holidays("ID", years=years, categories=kinds)
     return frozenset(day for day in named if first <= day <= last)
 
 

@@ -68,9 +68,14 @@ def sessions(launch: Launch, work: Workload) -> Floats:
     return total
 
 
+def seen_endpoints(endpoints: Sequence[EndpointPlan]) -> list[EndpointPlan]:
+    """The endpoints that pass the edge: those that somebody outside calls."""
+    return [e for e in endpoints if "edge" in e.demand_ms]
+
+
 def bandwidth_mbit_s(launch: Launch, endpoints: Sequence[EndpointPlan], work: Workload) -> Floats:
-    """(W,) at the edge, the larger direction, with protocol overhead and headroom."""
-    seen = [e for e in endpoints if "edge" in e.demand_ms]
+    """(W,) at the edge, the larger direction, with protocol overhead and headroom. Formula (S9)."""
+    seen = seen_endpoints(endpoints)
     answers = sum(work.endpoint_rates[e.id] * e.response_kib for e in seen)
     documents = launch.storage.document_kib.p50 / 2
     uploads = sum(

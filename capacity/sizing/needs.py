@@ -18,7 +18,9 @@ from capacity.launch import Launch, RolePlan
 from capacity.leasing import Needs, Offer
 from capacity.tables import SkuRow
 
-RESOURCES = ("cores", "memory_gib", "disk_gb", "iops")
+RESOURCES = ("cores", "memory_gib", "disk_gb", "iops", "mbit_s")
+NETWORK_SHARE = 0.7
+"""Of a network card: beyond, bursts are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +31,24 @@ class SiteNeed:
     memory_gib: float
     disk_gb: float = 0.0
     iops: float = 0.0
+    mbit_s: float = 0.0
 
     def values(self) -> tuple[float, ...]:
         """In the order of RESOURCES."""
-        return (self.cores, self.memory_gib, self.disk_gb, self.iops)
+        return (self.cores, self.memory_gib, self.disk_gb, self.iops, self.mbit_s)
 
 
 def usable(sku: SkuRow, role: RolePlan) -> dict[str, float]:
-    """What a server of the SKU carries in the role: resource → units. Disks stand in mirrored pairs, unless sharded."""
+    """What a server of the SKU carries in the role: resource → units.
+
+    Disks stand in mirrored pairs, unless sharded; network ports in pairs of which one may fail.
+    """
     return {
         "cores": max(0.0, sku.cores - role.reserved_cores),
         "memory_gib": max(0.0, sku.memory_gib - role.reserved_memory_gib),
         "disk_gb": sku.disks * sku.disk_gb / (1 if role.spread == "shard" else 2),
         "iops": float(sku.iops),
+        "mbit_s": max(1, sku.nics // 2) * sku.nic_gbit_s * 1e3 * NETWORK_SHARE,
     }
 
 

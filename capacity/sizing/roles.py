@@ -8,7 +8,7 @@ import numpy as np
 
 from capacity.launch import EndpointPlan, Launch, Service
 from capacity.leaseplan import Role
-from capacity.sizing.facilities import Stored, writes_per_s
+from capacity.sizing.facilities import Stored, bandwidth_mbit_s, sessions, writes_per_s
 from capacity.sizing.needs import SiteNeed
 from capacity.sizing.pods import Sized, service_of
 from capacity.sizing.predict import Size, busy_or_infeasible, size
@@ -63,7 +63,7 @@ def site_needs(
     for plan in launch.roles:
         cores: Floats = zero + plan.fixed_cores / plan.max_utilisation
         memory: Floats = zero + plan.fixed_memory_gib
-        disk, iops = np.zeros(months), zero
+        disk, iops, network = np.zeros(months), zero, zero
         if plan.role == "worker":
             cores = cores + sum(at.total for _, at in pods)
             memory = memory + sum(at.queues * memory_mib(service) for service, at in pods) / 1024
@@ -74,10 +74,15 @@ def site_needs(
             memory = memory + launch.storage.cache_share * np.pad(kept.database_gb, (0, len(zero) - months), "edge")
             disk = kept.database_gb / fill
             iops = writes_per_s(endpoints, work) * launch.storage.iops_per_write
+        elif plan.role == "edge":
+            # to clients and to pods, over the same ports
+            network = network + 2 * bandwidth_mbit_s(launch, endpoints, work)
+            memory = memory + sessions(launch, work) * launch.facilities.session_kib / 1024**2
         elif plan.role == "storage":
             disk = (kept.documents_gb + kept.logs_gb + kept.backups_gb) / fill
         out[plan.role] = [
-            SiteNeed(float(cores[m]), float(memory[m]), float(disk[m]), float(iops[m])) for m in range(months)
+            SiteNeed(float(cores[m]), float(memory[m]), float(disk[m]), float(iops[m]), float(network[m]))
+            for m in range(months)
         ]
     return out
 
