@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,22 +59,43 @@ def make_plan(
 
     Raises Infeasible when no plan meets the SLOs, no SKU carries a role, or no lease plan keeps the rules.
     """
-    return solve(inputs, draws, progress, call)[1]
+    final, plan = solve(inputs, draws, progress, call)
+    return studied(final, plan, progress, call)
 
 
 def solve(
     inputs: Inputs, draws: int | None = None, progress: Progress | None = None, call: Calls = direct
 ) -> tuple[Computed, LeasePlan]:
-    """The lease plan with everything that it was made from. Raises Infeasible."""
+    """The lease plan without its studies, and everything that it was made from. Raises Infeasible."""
     computed = compute(inputs, draws, progress, call)
     if progress:
         progress.update("predictions, people, cost")
     final = _within_ceilings(computed, call)
-    plan = assemble(final, call)
-    if progress:
-        progress.update("alternatives: worst draws, least regret, without each rule")
-    weighed = {"risk": lease_risk(final, call), "rule_costs": rule_costs(final, call)}
-    return final, plan.model_copy(update=weighed)
+    return final, assemble(final, call, studies=False)
+
+
+STUDIES = ("stress", "sensitivity", "next_measurement", "risk", "rule_costs")
+"""Fields of the lease plan that judge it and decide nothing in it: `solve` leaves them out, `studied` adds them."""
+
+
+def studied(all_of: Computed, plan: LeasePlan, progress: Progress | None = None, call: Calls = direct) -> LeasePlan:
+    """The lease plan with what is asked of it afterwards: stress, sensitivity, alternatives."""
+    say = progress or Silent()
+    say.update("stress scenarios and sensitivity")
+    found = _studies(all_of)
+    say.update("alternatives: worst draws, least regret, without each rule")
+    found |= {"risk": lease_risk(all_of, call), "rule_costs": rule_costs(all_of, call)}
+    return plan.model_copy(update=found)
+
+
+def _studies(all_of: Computed) -> dict[str, Any]:
+    moving = sensitivity(all_of)
+    measure = next_measurement(moving)
+    return {
+        "stress": stress_results(all_of),
+        "sensitivity": moving,
+        "next_measurement": measure.input if measure else None,
+    }
 
 
 def repriced(all_of: Computed, inputs: Inputs) -> Computed:
@@ -239,7 +261,6 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
         _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
     )
     supporting = supporting_lines(all_of, phases)
-    moving = sensitivity(all_of) if studies else ()
     people, shifts = staff(all_of, call)
     return LeasePlan(
         version=1,
@@ -261,15 +282,13 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
         cost=cost(all_of, supporting),
         people=people,
         shifts=shifts,
-        stress=stress_results(all_of) if studies else (),
-        sensitivity=moving,
-        next_measurement=measure.input if (measure := next_measurement(moving)) else None,
         assumptions=assumptions(all_of),
         rack_supernet=launch.rack.supernet,
         draws=all_of.draws.count,
         seed=launch.seed,
         supporting=supporting,
         on_call=on_call(all_of, people),
+        **(_studies(all_of) if studies else {}),
         hindcast=tuple(
             HindcastRow(
                 fitted_on=h.fitted_on,

@@ -12,18 +12,20 @@ from capacity.documents import shown
 from capacity.faults import BadInput, Fault
 from capacity.inputs import Inputs
 from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
-from capacity.memo import Memo
-from capacity.planner import assemble, repriced, solve
+from capacity.memo import Calls, Memo
+from capacity.planner import STUDIES, assemble, repriced, solve, studied
 from capacity.progress import Progress
 from capacity.whatif.changes import Base, Given, Variant, read_base, variant
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A changed plan, solved. `optimal` is false while its lease lines are still those of the plan before."""
+    """A changed plan, solved, without its studies. `optimal` is false while its lease lines are those of the plan
+    before."""
 
     variant: Variant
     plan: LeasePlan
+    computed: Computed
     optimal: bool = True
 
 
@@ -40,7 +42,7 @@ class WhatIf:
     def prepare(self, progress: Progress) -> None:
         """Solve the plan itself, so that the first change finds everything. Raises BadInput when the lock differs."""
         computed, plan = solve(self.base.inputs, self.plan.draws or None, progress, self.memo)
-        if plan != self.plan:
+        if plan != self.plan.model_copy(update={name: getattr(plan, name) for name in STUDIES}):
             where = shown(lock_path(self.base.inputs.path))
             remedy = f"Run `oss plan {shown(self.base.inputs.path)}`."
             raise BadInput([Fault(where, "", "", "this lease plan is not what the model computes now", remedy)])
@@ -58,10 +60,21 @@ class WhatIf:
         """
         before = self._last
         if early and before is not None and _rents_differ_only(before.inputs, changed.inputs):
-            early(Outcome(changed, assemble(repriced(before, changed.inputs), self.memo), optimal=False))
+            same = repriced(before, changed.inputs)
+            early(Outcome(changed, assemble(same, self.memo, studies=False), same, optimal=False))
         computed, plan = solve(changed.inputs, self.plan.draws or None, progress, self.memo)
         self._last = computed
-        return Outcome(changed, plan)
+        return Outcome(changed, plan, computed)
+
+    def whole(self, outcome: Outcome, progress: Progress | None = None) -> LeasePlan:
+        """The plan with its studies, as `oss plan` writes it: for the report. Takes seconds the first time."""
+        if not outcome.variant.values:
+            return self.plan
+        return self.memo(_studied, outcome.plan, outcome=outcome, progress=progress, call=self.memo)
+
+
+def _studied(plan: LeasePlan, outcome: Outcome, progress: Progress | None, call: Calls) -> LeasePlan:
+    return studied(outcome.computed, plan, progress, call)
 
 
 def _rents_differ_only(before: Inputs, after: Inputs) -> bool:

@@ -22,7 +22,7 @@ from capacity.report.sources import Sources
 from capacity.whatif.changes import BadValues, Given, Variant
 from capacity.whatif.export import packed, plan_text
 from capacity.whatif.session import WhatIf
-from oss.serving.documents import FORMATS, report, report_policy
+from oss.serving.documents import TYPES, report, report_policy
 from oss.serving.guard import Guard
 from oss.serving.pages import Pages
 from oss.serving.solving import Solver
@@ -88,11 +88,12 @@ class _Site:
     async def _report(self, request: Request) -> Response:
         form, lang = request.path_params["form"], request.path_params["lang"]
         outcome = self._solver.found(request.path_params["key"])
-        if outcome is None or form not in FORMATS or lang not in LANGUAGES:
+        if outcome is None or form not in TYPES or lang not in LANGUAGES:
             return _gone()
         words = self._pages[lang].words
         try:
-            made = await run_in_threadpool(report, self._sources, outcome, words, form)
+            whole = await run_in_threadpool(self._session.whole, outcome)
+            made = await run_in_threadpool(report, self._sources, outcome.variant, whole, words, form)
         except MachineLacks as error:
             return PlainTextResponse(f"{error}\n", 501)
         except OssError as error:
@@ -101,7 +102,7 @@ class _Site:
         headers = {} if "show" in request.query_params else _as_file(name)
         if form == "html":
             headers["content-security-policy"] = report_policy(made)
-        return Response(made, media_type=FORMATS[form], headers=headers)
+        return Response(made, media_type=TYPES[form], headers=headers)
 
     async def _plan(self, request: Request) -> Response:
         outcome = self._solver.found(request.path_params["key"])

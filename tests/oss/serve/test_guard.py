@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -62,7 +61,7 @@ def test_what_the_page_would_never_ask_is_refused(client: TestClient, body: byte
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/nothing", "/report/x/id.html"])
 def test_every_answer_keeps_to_itself(client: TestClient, path: str) -> None:
-    headers: httpx.Headers = client.get(path).headers
+    headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["cross-origin-resource-policy"] == "same-origin"
