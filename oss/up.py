@@ -17,11 +17,15 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
-from capacity.documents import validate
+from capacity.documents import validate, write_text
 from capacity.faults import BadInput, Exit, Fault
 from infra.engine.failures import EngineNoGo
 from infra.engine.rollout import Rollout, check_environment_name
+from infra.engine.stack_files import stack_file
+from infra.engine.workspace import LAYERS
 from infra.paths import state_dir
 from infra.settings import GateOverride
 from oss.console import err, out, progress
@@ -50,28 +54,32 @@ def run(args: argparse.Namespace) -> int:
     5 a step failed, 130 interrupted.
     """
     rollout = Rollout(check_environment_name(args.environment))
-    before = rollout.settings.phase
-    override = _override(args, args.phase or before)
+    files = [stack_file(args.environment, layer) for layer in LAYERS]
+    before = {file: file.read_text(encoding="utf-8") if file.exists() else None for file in files}
+    override = _override(args, args.phase or rollout.settings.phase)
     with progress("phase") as shown:
         rollout.choose(args.phase, shown)
         if override:
             rollout.override_gate(override, shown)
     try:
         if not rollout.is_rack and not args.yes and not _agreed(rollout, args.only):
-            _stay(rollout, before)
+            _as_before(before)
             return Exit.NO_GO
         steps = Steps(state_dir(args.environment) / "steps.json")
         steps.run([Step(step.name, step.do, step.usual_s) for step in rollout.steps(args.only)])
     except EngineNoGo:
-        _stay(rollout, before)
+        _as_before(before)
         raise
     return Exit.GO
 
 
-def _stay(rollout: Rollout, phase: int) -> None:
-    """The phase was not let start, so the stack files go back to where the stacks stand."""
-    with progress("phase") as shown:
-        rollout.choose(phase, shown)
+def _as_before(files: Mapping[Path, str | None]) -> None:
+    """The phase was not let start: the stack files say again where the stacks stand."""
+    for file, text in files.items():
+        if text is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_text(file, text)
 
 
 def _override(args: argparse.Namespace, phase: int) -> GateOverride | None:

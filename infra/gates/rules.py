@@ -39,8 +39,13 @@ class Requirement:
     command: str
     run: Evidence | None = None
 
+    @property
+    def words(self) -> str:
+        """The kind, and what there is of it."""
+        return f"{self.kind.replace('_', ' ')}: {self.reason}"
+
     def __str__(self) -> str:
-        return f"{self.kind.replace('_', ' ')}: {self.reason}" + ("" if self.held else f". Run `{self.command}`.")
+        return self.words + ("" if self.held else f". Run `{self.command}`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Decision:
             opened=now.replace(microsecond=0),
             evidence=tuple(GateEvidence(kind=e.kind, run=e.run, finished=e.finished) for e in held),
             override=GateOverrideRecord(
-                by=used.by, reason=used.reason, until=used.until, missing=tuple(map(str, self.missing))
+                by=used.by, reason=used.reason, until=used.until, missing=tuple(r.words for r in self.missing)
             )
             if used
             else None,
