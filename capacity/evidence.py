@@ -111,7 +111,7 @@ class Evidence(Document):
 
     version: Literal[1]
     run: str
-    kind: Literal["load_test", "restore_drill", "failover_drill"]
+    kind: Literal["load_test", "restore_drill", "failover_drill", "fit_check"]
     started: dt.datetime
     finished: dt.datetime
     plan: str

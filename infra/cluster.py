@@ -25,6 +25,8 @@ NODE_RESERVE: dict[Scale, dict[str, str]] = {
     "rack": {"cpu": "100m", "memory": "128Mi"},
 }
 """What a worker keeps from its pods for the operating system and the node's own programs."""
+EVICTION_MEMORY_MIB = 100
+"""Memory at which the kubelet evicts pods, and so keeps from them (its default, and what the rack sets)."""
 
 
 @dataclass(frozen=True, slots=True)
