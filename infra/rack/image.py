@@ -42,6 +42,25 @@ BASE_PACKAGES = (
     "cron",
     "logrotate",
 )
+# What the playbooks' packages stand on, and the largest of them: unpacking these on every new rack would take longer
+# than everything else that the playbooks do. Whatever a role configures while it is installed (PostgreSQL's first
+# cluster, HAProxy, keepalived) it installs itself.
+UNPACKED_BEFORE = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "libllvm14",
+    "libpq5",
+    "postgresql-client-15",
+    "postgresql-common",
+    "ssl-cert",
+    "libsnmp40",
+    "libglib2.0-0",
+    "libopentracing-c-wrapper0",
+    "liblua5.3-0",
+)
+# Units of those, which the playbooks enable where they are wanted.
+OFF_UNITS = ("containerd.service",)
 # Units that only make sense where the server is a real machine, or that would work behind the playbooks' back.
 MASKED_UNITS = (
     "apt-daily.timer",
@@ -142,6 +161,7 @@ def _recipe(settings: str, overlay: str) -> list[str]:
         'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
         f"sync-in {overlay} /",
         'chroot "$1" systemctl mask ' + " ".join(MASKED_UNITS),
+        'chroot "$1" systemctl disable ' + " ".join(OFF_UNITS),
         'truncate --size=0 "$1"/etc/machine-id',
     ]
     return [
@@ -149,7 +169,7 @@ def _recipe(settings: str, overlay: str) -> list[str]:
         # Package lists stay, as of the build: the first install needs no update, and a playbook's cache_valid_time
         # sees their true age.
         "--skip=cleanup/apt/lists",
-        f"--include={','.join(BASE_PACKAGES)}",
+        f"--include={','.join([*BASE_PACKAGES, *UNPACKED_BEFORE])}",
         '--aptopt=APT::Install-Recommends "false"',
         *[f"--aptopt={line}" for line in settings.splitlines()],
         *[f"--dpkgopt={line}" for line in _dpkg_options()],
