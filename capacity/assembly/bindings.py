@@ -160,7 +160,7 @@ def _quota(all_of: Computed, phase: Phase, station: Station, quota: float, heavy
 
 
 def upstream_a_day(all_of: Computed, station: str, months: range) -> Floats:
-    """(D,) calls of an upstream on the busiest day of the months."""
+    """(D,) calls of an upstream on the busiest day of the months. Formula (C12)."""
     launch = all_of.launch
     busiest = all_of.found.busiest_day[:, list(months)].max(axis=1)
     calls = {e.id: e.calls.get(station, 0.0) for e in all_of.endpoints}

@@ -124,7 +124,7 @@ def retry_margin(all_of: Computed, phase: Phase) -> tuple[float, float]:
     """Calls made over calls meant at the design rates, and the multiple of these at which retries bring it down.
 
     At most the multiple that saturates the fullest station by first calls alone; less when waits near it make clients
-    try again (S4).
+    try again (C4).
     """
     launch, site = all_of.launch, all_of.launch.site_of_kind("primary").id
     point = all_of.phase_point(phase)

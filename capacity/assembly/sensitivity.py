@@ -2,7 +2,7 @@
 
 Sobol indices (Sobol 2001; Saltelli et al. 2010) by SALib, over the stated distributions taken as independent:
 
-    S_i = Var(E[Y | X_i]) / Var(Y),   S_Ti = 1 - Var(E[Y | X_~i]) / Var(Y)                                  (S7)
+    S_i = Var(E[Y | X_i]) / Var(Y),   S_Ti = 1 - Var(E[Y | X_~i]) / Var(Y)                                  (C7)
 
 S_i is the share of the variance that an input explains alone, S_Ti with all its interactions. Y is the log of the peak
 load, of the servers' cost, and of how full the fullest station gets (risk: above zero, what is leased is too small).

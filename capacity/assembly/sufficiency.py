@@ -18,7 +18,7 @@ from capacity.sizing.workload import Floats
 def fullness(all_of: Computed, found: Peaks, phase: Phase, servers: Sequence[LeasedServer]) -> Floats:
     """(D,) load of the fullest station of the primary site over what it carries within its utilisation limit.
 
-    Over all months from the launch to the phase's end, without headroom; above 1 the capacity does not suffice (S6).
+    Over all months from the launch to the phase's end, without headroom; above 1 the capacity does not suffice (C11).
     """
     launch = all_of.launch
     until = phase_months(launch, phase).stop

@@ -1,5 +1,7 @@
 """Every hour of the horizon in the time of Jakarta (WIB), and what kind of day it is in each time zone.
 
+    h_z(t) = w_k(hour of t in z) x share(day of t in z) / mean day                                          (D9)
+
 Public holidays and joint leave come from the package `holidays` (categories public and government); Ramadan from the
 dated table that the plan names. WITA is an hour ahead of WIB, WIT two.
 """
@@ -51,7 +53,7 @@ def days(start: dt.date, count: int, spans: Sequence[CalendarSpan]) -> tuple[Day
 
 
 def day_weights(profile: HourProfile, day: Day) -> Floats:
-    """(24,) relative weight of each local hour. An ordinary weekday sums to 1 whatever its shape."""
+    """(24,) weight of each local hour, formula (D9) before its mean. A weekday sums to 1 whatever its shape."""
     shape = profile.weekday
     if day.ramadan and profile.ramadan is not None:
         shape = profile.ramadan

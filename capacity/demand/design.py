@@ -1,5 +1,7 @@
 """The design point: the rates and the application factor at which a phase, or the capacity of a month, is sized.
 
+    rates = h E[r | L in band(q)] x Q_q(L) / E[L | L in band(q)],   L the pods' busiest hour                (D13)
+
 Of all draws those near the design quantile of the pods' CPU load are averaged, so that the class rates, the application
 factor and the hour belong together; a sum of each class's own quantile would describe a day that never comes.
 """

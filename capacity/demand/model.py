@@ -164,13 +164,13 @@ def reached(place: World) -> Floats:
 
 
 def surge_at(draws: Draws, days_since: Floats) -> Floats:
-    """(D, H) demand over the adopted level `days_since` (H,) days after the launch; 1 in the end, 0 before it."""
+    """(D, H) demand over the adopted level `days_since` (H,) days after the launch; 1 in the end, 0 before it. (D10)"""
     decay = np.exp2(-np.maximum(days_since, 0.0) / draws.half_life[:, None])
     return np.where(days_since >= 0, 1 + (draws.first_day[:, None] - 1) * decay, 0.0)
 
 
 def registrations(place: World, draws: Draws) -> Floats:
-    """(D, M) registrations made in each month, launch surges included: the volume that storage must keep."""
+    """(D, M) registrations of each month, launch surges included: the volume that storage must keep. Formula (D12)."""
     r = np.exp2(-1 / draws.half_life)
     start = np.array([[max((m - p.start).days, 0) for p in place.launch.phases] for m in place.months], float)
     by_phase = draws.share.sum(axis=2)

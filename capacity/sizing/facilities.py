@@ -1,6 +1,6 @@
 """Bandwidth, sessions, addresses, racks and power of a site, and the volumes that it keeps.
 
-Sessions by Little's law: N = rate x time a client stays (thinking between calls, then keep-alive) (S5).
+Sessions by Little's law: N = rate x time a client stays (thinking between calls, then keep-alive) (C5).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stored:
 
 
 def stored(launch: Launch, draws: Draws, volume: Floats) -> Stored:
-    """`volume[d, m]` registrations made in each month."""
+    """Formula (C10) at the design quantile. `volume[d, m]`: registrations made in each month."""
     rules, q = launch.storage, launch.design.quantile
     made = volume.cumsum(axis=1)
     documents = made * draws.document_kib[:, None] / KIB_A_GB
@@ -59,7 +59,7 @@ def writes_per_s(endpoints: Sequence[EndpointPlan], work: Workload) -> Floats:
 
 
 def sessions(launch: Launch, work: Workload) -> Floats:
-    """(W,) client connections open at once. Formula (S5)."""
+    """(W,) client connections open at once. Formula (C5)."""
     visits = visits_a_journey(launch)
     total = np.zeros(work.factor.shape)
     for kind in launch.classes:
@@ -74,7 +74,7 @@ def seen_endpoints(endpoints: Sequence[EndpointPlan]) -> list[EndpointPlan]:
 
 
 def bandwidth_mbit_s(launch: Launch, endpoints: Sequence[EndpointPlan], work: Workload) -> Floats:
-    """(W,) at the edge, the larger direction, with protocol overhead and headroom. Formula (S9)."""
+    """(W,) at the edge, the larger direction, with protocol overhead and headroom. Formula (C9)."""
     seen = seen_endpoints(endpoints)
     answers = sum(work.endpoint_rates[e.id] * e.response_kib for e in seen)
     documents = launch.storage.document_kib.p50 / 2

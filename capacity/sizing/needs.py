@@ -1,5 +1,7 @@
 """What every role must hold at every site in every month, as the lease model asks it: servers of each SKU.
 
+    n = max(n_min, k + max over resources of ceil(need / what one server carries))                          (C6)
+
 Counts follow from the SKU's own size, since a server's reserve (operating system, agents) is the same on a small server
 as on a large one, and since a mirrored role (database, storage) needs one server that carries everything alone.
 """

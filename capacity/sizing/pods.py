@@ -1,8 +1,8 @@
 """Replicas of every service: the fewest that keep every endpoint within its SLO, for many workloads at once.
 
-    n_s = max(n_min, least n with N_s <= u n c, least n with P(T_e > p95), P(T_e > p99) within the SLO)     (S3)
+    n_s = max(n_min, least n with N_s <= u n c, least n with P(T_e > p95), P(T_e > p99) within the SLO)     (C3)
 
-N_s CPU servers are busy (S8), a replica has c. A service gets at least its minimum and what keeps each replica below
+N_s CPU servers are busy (C8), a replica has c. A service gets at least its minimum and what keeps each replica below
 the station's highest utilisation u; then replicas are added (doubling, then bisection) until the p95 and p99 of every
 endpoint of the service hold. A service is sized after those that it calls, so that it sees how long they take.
 """

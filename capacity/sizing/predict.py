@@ -2,7 +2,7 @@
 
 Pods sit behind a random split, so each is a queue of its own with 1/n of the station's rate; servers of a role share
 one queue. A pod with a quota below one core runs at full speed until the period's quota is used, then stops. An
-endpoint's time is the sum over the stations it visits, its inner calls and its upstream latency (S2).
+endpoint's time is the sum over the stations it visits, its inner calls and its upstream latency (C2).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Size:
     """`queues` (W,) separate queues of `servers` CPU servers each (pods: one queue a replica).
 
     `processes`: of a pod; one process uses one core at most, so that a pod whose servers (its CPU quota) are fewer than
-    its processes is stopped, not slowed. `fit`: how the station scales (S8), where a calibration knows.
+    its processes is stopped, not slowed. `fit`: how the station scales (C8), where a calibration knows.
     """
 
     queues: Floats
@@ -97,7 +97,7 @@ def pods(replicas: Floats | float, cores: float, processes: int, fit: Scalabilit
 
 
 def busy_or_infeasible(station: str, fit: ScalabilityFit | None, load: Floats) -> Floats:
-    """CPU servers that each load keeps busy (S8). Raises Infeasible when the station does not scale to one of them."""
+    """CPU servers that each load keeps busy (C8). Raises Infeasible when the station does not scale to one of them."""
     busy = kept_busy(fit, load)
     if not np.all(np.isfinite(busy)):
         top, most = float(carried(fit, np.inf)), float(np.max(load))
@@ -157,7 +157,7 @@ def legs(
     visits: float = 1.0,
     depth: int = 0,
 ) -> list[Leg]:
-    """Every station visit of one call, inner calls and upstreams included. Formula (S2)."""
+    """Every station visit of one call, inner calls and upstreams included. Formula (C2)."""
     out: list[Leg] = []
     for name in endpoint.demand_ms:
         station, wait = stations[name], waits[name]

@@ -1,6 +1,6 @@
 """Retry amplification: clients that wait too long call again, and make the wait longer.
 
-    r' = r a(f) / a(f_0),   f = 1 - (1 - f_0)(1 - P(T > timeout; r'))                                      (S4)
+    r' = r a(f) / a(f_0),   f = 1 - (1 - f_0)(1 - P(T > timeout; r'))                                      (C4)
 
 a is the amplification of (D8), f_0 what the network loses anyway, T the response time at the rates r'. The fixed point
 is sought from below: the load that builds up on a service that was healthy. A service that has no fixed point below
@@ -43,7 +43,7 @@ def with_retries(
     sizes: Mapping[str, Size],
     whether_only: bool = False,
 ) -> Amplified:
-    """Rates at the fixed point of (S4), at given sizes. `class_rates` hold the retries of a healthy service already.
+    """Rates at the fixed point of (C4), at given sizes. `class_rates` hold the retries of a healthy service already.
 
     With `whether_only` it stops as soon as a station is full: whether it collapses is then known, not how far.
     """

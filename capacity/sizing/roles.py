@@ -26,7 +26,7 @@ def memory_mib(service: Service) -> int:
 def server_sizes(launch: Launch, work: Workload, scaling: Scaling | None = None) -> dict[str, Size]:
     """Sizes of the stations that are servers, just large enough for their utilisation limit, and of upstreams.
 
-    Raises Infeasible when a station does not scale to its load, however large (S8).
+    Raises Infeasible when a station does not scale to its load, however large (C8).
     """
     out: dict[str, Size] = {}
     for station in launch.stations:

@@ -1,6 +1,6 @@
 """What a calibration knows about scaling: the more of a station works at once, the dearer each call becomes.
 
-    N = B d(N),   d(N) = 1 + s (N - 1) + k N (N - 1)                                                        (S8)
+    N = B d(N),   d(N) = 1 + s (N - 1) + k N (N - 1)                                                        (C8)
 
 is the Universal Scalability Law (Gunther 2007; Q14) read as a service time: N busy CPU servers answer l N / d(N) calls
 a second, so that a call takes d(N) times the CPU that it takes when one is busy. A load of B Erlangs at that demand
@@ -36,7 +36,7 @@ def parameters(fit: ScalabilityFit | None) -> tuple[float, float]:
 
 
 def slowdown(fit: ScalabilityFit | None, busy: ArrayLike) -> Floats:
-    """d(N) of (S8) at N busy servers; 1 up to one."""
+    """d(N) of (C8) at N busy servers; 1 up to one."""
     s, k = parameters(fit)
     n = np.maximum(np.asarray(busy, float), 1.0)
     return np.asarray(1 + s * (n - 1) + k * n * (n - 1))
@@ -49,7 +49,7 @@ def most_busy(fit: ScalabilityFit | None) -> float:
 
 
 def kept_busy(fit: ScalabilityFit | None, load: ArrayLike) -> Floats:
-    """N of (S8): servers kept busy by `load` Erlangs at the demand of one busy server; inf where none are enough."""
+    """N of (C8): servers kept busy by `load` Erlangs at the demand of one busy server; inf where none are enough."""
     b = np.asarray(load, float)
     s, k = parameters(fit)
     if s == k == 0:

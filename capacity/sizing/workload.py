@@ -1,6 +1,6 @@
 """From journeys a second to calls a second and CPU at every station, for many workloads at once.
 
-    lambda_e = sum_k r_k v_ke + inner calls,   B_s = sum_e lambda_e D_es f_es                               (S1)
+    lambda_e = sum_k r_k v_ke + inner calls,   B_s = sum_e lambda_e D_es f_es                               (C1)
 
 r_k journeys a second, v_ke visits, D_es CPU of a call (reference service), f_es the application factor where it counts.
 W workloads; every array is (W,).
