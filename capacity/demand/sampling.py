@@ -83,7 +83,10 @@ class Sampler:
         return distribution(stated).quantile(strata(self.normal(name, columns)))
 
     def persistent(self, name: str, stated: Quantiles, steps: int, persistence: float) -> Floats:
-        """(draws, steps) values that follow each other, stated marginals: z_t = phi z_(t-1) + sqrt(1 - phi^2) e_t (D11)."""
+        """(draws, steps) values that follow each other, with the stated marginals: formula (D11).
+
+        z_t = phi z_(t-1) + sqrt(1 - phi^2) e_t
+        """
         noise = self.normal(name, steps)
         z = np.empty_like(noise)
         z[:, 0] = noise[:, 0]
