@@ -37,10 +37,10 @@ class PolicyNote:
 
 
 def policy_note(event: PolicyEvent) -> PolicyNote:
-    """A policy's event as a note; the pack writes the remedy on a line of its own, after its description."""
-    message = plain(event.message)
-    text, _, remedy = message.partition(_REMEDY)
-    return PolicyNote(event.policy_name, event.enforcement_level, text.partition("\n")[2] or text, remedy)
+    """A policy's event as a note: after the description the pack writes `name: problem`, and the remedy below."""
+    text, _, remedy = plain(event.message).partition(_REMEDY)
+    name, _, problem = (text.partition("\n")[2] or text).partition(": ")
+    return PolicyNote(name if problem else event.policy_name, event.enforcement_level, problem or name, remedy)
 
 
 class Show:

@@ -29,7 +29,7 @@ from infra.lease.decided import decided  # noqa: E402
 from infra.lease.decisions import decisions_file, read_decisions  # noqa: E402
 from infra.lease.model import SERVER_TYPE, ServerInputs  # noqa: E402
 from infra.policies.facts import Placed, Situation, placed  # noqa: E402
-from infra.policies.rules import POLICIES, Policy  # noqa: E402
+from infra.policies.rules import Level, judge  # noqa: E402
 from infra.settings import FleetSettings  # noqa: E402
 from stacks import governance  # noqa: E402
 
@@ -68,32 +68,39 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value]
 
 
-def validation(policy: Policy) -> Callable[[StackValidationArgs, ReportViolation], None]:
-    """The policy as pulumi-policy wants it. A stack without leased servers is none of its business."""
+def validation(level: Level) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    """All policies of a level as pulumi-policy wants them. A stack without leased servers is none of their business."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         found = servers(args)
         if not found:
             return
         urns = {server.name: urn for server, urn in found.items()}
-        stack = next(iter(urns.values())).removeprefix("urn:pulumi:").partition("::")[0]
-        for remark in policy.remarks(tuple(found), judged_by(stack)):
-            report(f"{remark.subject}: {remark.problem}\nremedy: {remark.remedy}", urns.get(remark.subject))
+        situation = judged_by(next(iter(urns.values())).removeprefix("urn:pulumi:").partition("::")[0])
+        for remark in judge(tuple(found), situation):
+            if remark.level == level:
+                told = f"{remark.policy}: {remark.subject}: {remark.problem}\nremedy: {remark.remedy}"
+                report(told, urns.get(remark.subject))
 
     return validate
 
 
-LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
-
+# One policy of the engine for each level, and each remark under its own name: for every policy the whole stack is sent
+# through JSON once more, which for hundreds of servers takes longer than to judge them.
 PolicyPack(
     name="oss-fleet",
     policies=[
         StackValidationPolicy(
-            name=policy.id,
-            description=policy.description,
-            enforcement_level=LEVELS[policy.level],
-            validate=validation(policy),
-        )
-        for policy in POLICIES
+            name="refuses",
+            description="The fleet is placed, priced, spared and closed as its lease plan says.",
+            enforcement_level=EnforcementLevel.MANDATORY,
+            validate=validation("mandatory"),
+        ),
+        StackValidationPolicy(
+            name="warns",
+            description="Days of notice, starts of leases and quotations are in sight.",
+            enforcement_level=EnforcementLevel.ADVISORY,
+            validate=validation("advisory"),
+        ),
     ],
 )

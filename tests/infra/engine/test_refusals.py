@@ -19,7 +19,7 @@ POLICY = PolicyRefused("production", [Remark("lease-end", "mandatory", "a-01", "
 
 
 def policy_event(level: str, message: str) -> PolicyEvent:
-    return PolicyEvent(message, "", "lease-end", "oss-fleet", "0.0.1", "", level)
+    return PolicyEvent(message, "", "refuses", "oss-fleet", "0.0.1", "", level)
 
 
 def diagnostic(message: str, severity: str = "warning") -> EngineEvent:
@@ -38,7 +38,9 @@ def test_a_refusal_inside_a_program_is_a_no_go_with_every_word_of_it(error: Gate
 
 
 def test_a_remark_of_the_pack_is_taken_apart() -> None:
-    event = policy_event("mandatory", "No server stands past its lease.\na-01: its lease ended\nremedy: Return it.")
+    event = policy_event(
+        "mandatory", "Everything is as it should be.\nlease-end: a-01: its lease ended\nremedy: Return it."
+    )
     assert policy_note(event) == PolicyNote("lease-end", "mandatory", "a-01: its lease ended", "Return it.")
 
 
