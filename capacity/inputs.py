@@ -267,6 +267,14 @@ def _sites(inputs: Inputs) -> Iterator[Fault]:
 
 def _rack(inputs: Inputs) -> Iterator[Fault]:
     for i, s in enumerate(inputs.launch.services):
+        if s.replica_millicores > 1000 * s.processes:
+            yield _fault(
+                inputs,
+                f"services[{i}].replica_millicores",
+                s.replica_millicores,
+                f"one process uses one core at most: {s.processes} of {s.id} leave a part of this idle",
+                f"Lower it to {1000 * s.processes}, or raise processes.",
+            )
         if s.rack.max_cpu_millicores < s.rack.min_cpu_millicores:
             yield _fault(
                 inputs,

@@ -6,6 +6,7 @@ oss explain services.api@primary         a number of replicas
 oss explain primary-worker-07            one server, or the id of a lease line
 oss explain upstream.registry            an upstream's quota
 oss explain stress.cowin-hour            what a stress scenario does to the leased capacity
+oss explain hour.2019-02-04T10           the demand of one hour (WIB) by class and province, at the median inputs
 oss explain sensitivity                  which inputs move load, cost and risk most, and what to measure next
 """
 
@@ -14,7 +15,9 @@ from __future__ import annotations
 import argparse
 
 from capacity.assembly.explain import explain, subjects
+from capacity.assembly.hours import PREFIX, explain_hour
 from capacity.faults import Exit
+from capacity.inputs import load_inputs
 from capacity.launch import plan_path
 from capacity.leaseplan import load_lease_plan, lock_path
 from oss.console import out
@@ -31,6 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain one number. Exit codes: 0 explained, 2 unknown name or stale plan."""
     path = plan_path(args.plan)
+    if args.where is not None and args.where.startswith(PREFIX):
+        for step in explain_hour(load_inputs(path), args.where, args.lang):
+            out.print("  " * step.depth + step.text, markup=False, soft_wrap=True)
+        return Exit.GO
     plan = load_lease_plan(lock_path(path))
     if args.where is None:
         for name in subjects(plan):

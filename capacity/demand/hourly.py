@@ -57,8 +57,11 @@ def hourly_journeys(inputs: Inputs, place: World, kind: str) -> Iterator[tuple[s
         start = (launch.phases[p].start - place.clock.start).days
         share = float(place.size[c, p, z]) / total
         if chosen.driver == "registrations":
-            live = np.arange(place.clock.hours) >= start * 24 + launch.demand.surge.opening_hour
-            surge = surge_at(draw, (days - start).astype(float))[0] if chosen.surges else 1.0
+            opening = start * 24 + launch.demand.surge.opening_hour
+            live = np.arange(place.clock.hours) >= opening
+            surge = surge_at(draw, (days - start).astype(float))[0] if chosen.surges else np.ones(place.clock.hours)
+            if chosen.surges:
+                surge[opening] *= float(draw.peak_hour[0])
             level = float(draw.level[0]) * draw.busyness[0, month] * place.per_day[month, p] * share
             yield code, np.asarray(level * weight * surge * live * per_unit)
         else:

@@ -73,6 +73,10 @@ def unknown_profile(d: dict[str, Any]) -> None:
     d["classes"][0]["profile"] = "nights"
 
 
+def idle_cores(d: dict[str, Any]) -> None:
+    d["services"][0]["replica_millicores"] = 1500
+
+
 def two_primaries(d: dict[str, Any]) -> None:
     d["sites"][1]["kind"] = "primary"
 
@@ -91,6 +95,7 @@ def two_primaries(d: dict[str, Any]) -> None:
         (unknown_endpoint, ("portal.hom", "not one of endpoints")),
         (unknown_key, ("bussyness", "Did you mean 'busyness'?")),
         (unknown_profile, ("nights", "not one of profiles")),
+        (idle_cores, ("services[0].replica_millicores", "one process uses one core", "Lower it to 1000")),
         (two_primaries, ("sites", "exactly one site is primary")),
     ],
 )
