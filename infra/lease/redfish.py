@@ -65,7 +65,10 @@ class Answer:
 
 
 class Bmc:
-    """The management controller of one server. Every method raises LeaseErrors that name the server."""
+    """The management controller of one server. Every method raises LeaseErrors that name the server.
+
+    `expands` remembers for the servers of a pool which controllers answer a collection with its members in it.
+    """
 
     def __init__(
         self,
@@ -75,8 +78,10 @@ class Bmc:
         place: BmcPlace,
         patience: Patience,
         say: Callable[[str], None],
+        expands: dict[str, bool] | None = None,
     ) -> None:
         self._http = http
+        self._expands = {} if expands is None else expands
         self._gate = gate
         self.server = server
         self._place = place
@@ -210,17 +215,33 @@ class Bmc:
     async def drives(self, system: dict[str, Any]) -> list[dict[str, Any]]:
         """Every drive of the system, as reported."""
         stores = await self.members(system.get("Storage"))
-        links = [link["@odata.id"] for store in stores for link in store.get("Drives") or []]
-        return list(await asyncio.gather(*(self.get(link) for link in links)))
+        return await self._each([link for store in stores for link in store.get("Drives") or []])
 
     async def members(self, link: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """The members of a collection; none without a link."""
+        """The members of a collection, with what is below them where the BMC can; none without a link."""
         if not link:
             return []
-        collection = await self.get(link["@odata.id"])
-        members = collection.get("Members") or []
-        # A service may expand the members in place (DSP0266, "$expand"); links alone hold one key.
-        return list(await asyncio.gather(*(_done(m) if len(m) > 1 else self.get(m["@odata.id"]) for m in members)))
+        path = link["@odata.id"]
+        if await self._can_expand():
+            try:
+                expanded = await self.get(f"{path}?$expand=.($levels=2)")
+                return await self._each(expanded.get("Members") or [])
+            except BmcRejected:  # it promised more than it keeps
+                self._expands[self._place.url] = False
+        return await self._each((await self.get(path)).get("Members") or [])
+
+    async def _each(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        # Links alone hold one key; what was expanded holds more.
+        return list(await asyncio.gather(*(_done(m) if len(m) > 1 else self.get(m["@odata.id"]) for m in found)))
+
+    async def _can_expand(self) -> bool:
+        """Whether the service root offers `$expand` over two levels (DSP0266, ProtocolFeaturesSupported)."""
+        url = self._place.url
+        if url not in self._expands:
+            features = (await self.get("/redfish/v1")).get("ProtocolFeaturesSupported") or {}
+            query = features.get("ExpandQuery") or {}
+            self._expands[url] = bool(query.get("NoLinks") and query.get("Levels") and query.get("MaxLevels", 0) >= 2)
+        return self._expands[url]
 
     async def first(self, links: list[dict[str, Any]] | None) -> dict[str, Any]:
         """The first of several linked resources; empty without any."""
@@ -253,9 +274,9 @@ class Bmc:
         status = answer.status_code
         if status in (401, 403):
             raise BmcRefused(self.server, self._place.url, status)
-        if status == 404:
+        if status == 404 and url == urljoin(self._place.url, self.path):
             raise NoSuchSystem(self.server, url)
-        if status in _BUSY or status > 500:
+        if status in _BUSY or status > 501:
             raise BmcFailing(self.server, url, status)
         if status >= 300:
             raise BmcRejected(self.server, url, status, _words(answer))

@@ -45,6 +45,7 @@ class Servers:
     eraser_image: str = ""
     lost: Mapping[str, str] = field(default_factory=dict)
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    _expands: dict[str, bool] = field(default_factory=dict)
 
     async def create(self, properties: Mapping[str, Any], say: Say) -> tuple[str, State_]:
         """Accept the server against its contract and bring its power to what is wanted. Returns id and state."""
@@ -195,7 +196,7 @@ class Servers:
 
     def _bmc(self, server: str, place: BmcPlace, say: Say, patience: Patience | None = None) -> Bmc:
         gate = self._gates.setdefault(place.url, asyncio.Semaphore(self.patience.per_bmc))
-        return Bmc(self.http, gate, server, place, patience or self.patience, say)
+        return Bmc(self.http, gate, server, place, patience or self.patience, say, self._expands)
 
 
 async def _install(bmc: Bmc, system: dict[str, Any], wanted: ServerInputs, boot: BootPlan, hardware: Hardware) -> None:

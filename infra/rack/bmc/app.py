@@ -37,6 +37,17 @@ MEDIA_DEVICES: dict[str, Json] = {
     "Floppy": {"Name": "Virtual removable media", "MediaTypes": ["Floppy", "USBStick"]},
 }
 
+EXPAND = {"ExpandAll": False, "Levels": True, "MaxLevels": 2, "Links": False, "NoLinks": True}
+"""What clients may ask to have in one answer instead of one by one (DSP0266, "$expand")."""
+EXPANDED: dict[str, Callable[[Hardware, bool], list[Json]]] = {
+    "storage_collection.json": lambda hardware, erasable: [
+        {**inventory.storage(hardware), "Drives": inventory.drives(hardware, erasable)}
+    ],
+    "ethernet_interfaces_collection.json": lambda hardware, erasable: [
+        inventory.ethernet_interface(hardware, mac) for mac in hardware.macs
+    ],
+}
+
 StartResponse = Callable[..., Any]
 
 
@@ -315,6 +326,12 @@ class RackApplication(emulator.Application):  # type: ignore[misc]
                 return json.dumps(params[template_name.removesuffix(".json")])
             if template_name == "ethernet_interface.json":
                 return json.dumps(inventory.ethernet_interface(hardware, params["nic"]["mac"]))
+            if "$expand" in flask.request.args and template_name in EXPANDED:
+                parts = EXPANDED[template_name](hardware, self.rack.erasable(hardware.id))
+                return json.dumps({"Members": parts, "Members@odata.count": len(parts)})
+        if template_name == "root.json":
+            root = json.loads(super().render_template(template_name, **params))
+            return json.dumps(root | {"ProtocolFeaturesSupported": {"ExpandQuery": EXPAND}})
         return str(super().render_template(template_name, **params))
 
 

@@ -30,11 +30,23 @@ class FaultRule(Document):
     `late` waits `delay_s` and then serves; `status` answers with `status` and an error body; `garbage` answers 200 with
     text that is no JSON; `drop` carries nothing out and closes the connection; `drop_after` carries the request out,
     then closes the connection; `claims_on` reports power On whatever it is; `deaf` accepts a reset and does nothing;
-    `no_erase` shows drives without SecureErase; `blind` reports no boot progress; `other` reports the properties of
-    `shows` instead of the system's own.
+    `no_erase` shows drives without SecureErase; `blind` reports no boot progress; `no_expand` rejects `$expand` (501);
+    `other` reports the properties of `shows` instead of the system's own.
     """
 
-    kind: Literal["late", "status", "garbage", "drop", "drop_after", "claims_on", "deaf", "no_erase", "blind", "other"]
+    kind: Literal[
+        "late",
+        "status",
+        "garbage",
+        "drop",
+        "drop_after",
+        "claims_on",
+        "deaf",
+        "no_erase",
+        "blind",
+        "other",
+        "no_expand",
+    ]
     system: str = Field(default="", description="id; empty: every system")
     method: Literal["", "GET", "POST", "PATCH"] = ""
     path_end: str = Field(default="", description="end of the path, e.g. ComputerSystem.Reset")
@@ -67,6 +79,8 @@ class Faults:
             return self._control(method, path.removeprefix(PREFIX), environ, start_response)
         words = path.strip("/").split("/")
         system = words[3] if len(words) > 3 and words[2] in ("Systems", "Managers") else ""
+        if "expand" in environ["QUERY_STRING"] and self.take(system, method, path, ("no_expand",)):
+            return _answer(start_response, 501, error_body("Query not supported"))
         rule = self.take(system, method, path, ("late", "status", "garbage", "drop", "drop_after"))
         if rule is None:
             return self._serve(environ, start_response)

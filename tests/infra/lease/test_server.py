@@ -205,6 +205,21 @@ def test_read_shows_power_that_was_cut_outside(rack: PaperRack) -> None:
     assert (inputs["power"], now["power"], now["state"]) == ("Off", "Off", "accepted")
 
 
+def test_a_part_that_is_missing_does_not_make_the_server_gone(rack: PaperRack) -> None:
+    state = create(rack)
+    rack.faults({"kind": "status", "status": 404, "path_end": "/Storage", "system": rack.system(WORKER)})
+    identity = system_id(BmcPlace.model_validate(state["bmc"]))
+    found = run(rack, lambda servers: servers.read(identity, state, lambda _: None))
+    assert found is not None
+    assert "404" in found[1]["fault"]
+
+
+def test_a_controller_that_expands_nothing_is_asked_one_by_one(rack: PaperRack) -> None:
+    state = create(rack)
+    rack.faults({"kind": "no_expand", "system": rack.system(WORKER)})
+    assert create(rack)["hardware"] == state["hardware"]
+
+
 def test_a_running_system_is_in_service_and_a_stopped_one_is_not(rack: PaperRack) -> None:
     state = create(rack)
     identity = system_id(BmcPlace.model_validate(state["bmc"]))
