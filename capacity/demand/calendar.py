@@ -9,6 +9,7 @@ dated table that the plan names. WITA is an hour ahead of WIB, WIT two.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class Day:
     ramadan: bool
 
 
+@functools.cache
 def holiday_dates(
     first: dt.date, last: dt.date, kinds: tuple[str, ...] = ("public", "government")
 ) -> frozenset[dt.date]:
