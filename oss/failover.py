@@ -41,7 +41,6 @@ from oss.target import Target, environment_target
 
 PROFILE = "failover"
 LOGS = REPOSITORY / "build" / "loadtest"
-ROUND_S = 5.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +64,9 @@ class Cut:
     progress: Progress
     before_s: float
     outage_s: float
+    kubeconfig: Path
+    most_back_s: float
+    back_s: float | None = None
     began: float = 0.0
     off_at: float | None = None
     on_at: float | None = None
@@ -86,8 +88,19 @@ class Cut:
             self.off_at = self._switch("Off")
             self._stop.wait(max(0.0, self.off_at + self.outage_s - time.time()))
             self.on_at = self._switch("On")
+            self._await_node(self.on_at)
         except OssError as error:
             self.error = error
+
+    def _await_node(self, on_at: float) -> None:
+        seconds = await_node(self.kubeconfig, self.server, on_at, self.most_back_s, self._stop.wait)
+        if seconds is None:
+            return
+        self.back_s = seconds
+        self.progress.note(f"{self.server.name}: back in its cluster")
+        clock = dt.datetime.fromtimestamp(on_at, dt.UTC)
+        step = DrillStep(name="back in the cluster", started=clock, duration_s=seconds, result="its node is ready")
+        self.steps.append(step)
 
     def _switch(self, wanted: str) -> float:
         words = "power cut" if wanted == "Off" else "power back"
@@ -99,8 +112,13 @@ class Cut:
         self.steps.append(DrillStep(name=words, started=clock, duration_s=time.monotonic() - began, result=shown))
         return at
 
+    def settle(self) -> None:
+        """Wait until the server is back, or has had the time for it."""
+        if self._thread:
+            self._thread.join()
+
     def end(self) -> None:
-        """Wait for the thread, then give the power back whatever happened."""
+        """Give the power back now, whatever happened."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -124,12 +142,16 @@ def drill(
     if not all(is_on(worker, credentials) for worker in outputs.with_role("worker")):
         raise StepFailed("a worker has no power already", f"Run `oss up {args.environment}` first.")
     target = environment_target(args.environment, plan.deployment(outputs.phase, outputs.scale), progress)
-    cut = Cut(server, credentials, progress, args.before, args.outage)
+    cut = Cut(server, credentials, progress, args.before, args.outage, kubeconfig_file(args.environment), args.back)
     started = dt.datetime.now(dt.UTC)
     with tempfile.TemporaryDirectory(prefix="oss-drill-") as name:
         folder = Path(name)
         try:
             outcome = running.run(_request(args, outputs, plan, target, folder), (), {}, _Live(cut, progress))
+            interrupted = outcome.evidence.verdict == "interrupted"
+            if not interrupted and outcome.error is None:
+                progress.update(f"waiting for {server.name} in its cluster")
+                cut.settle()
         finally:
             with _undisturbed():
                 cut.end()
@@ -138,8 +160,6 @@ def drill(
         raise outcome.error
     if cut.error:
         raise cut.error
-    interrupted = outcome.evidence.verdict == "interrupted"
-    back = None if interrupted else _back(args, server, cut, progress)
     figures = _figures(timeline, cut)
     verdict: Verdict | None = None
     notes = [r for r in outcome.evidence.reasons if r != "every rule held"]
@@ -152,7 +172,7 @@ def drill(
         this_machine(),
         server.name,
         cut.steps,
-        figures.bounds(args.recovery, args.errors / 100, back, args.back) if figures else (),
+        figures.bounds(args.recovery, args.errors / 100, cut.back_s, args.back) if figures else (),
         notes,
         started,
         dt.datetime.now(dt.UTC),
@@ -225,22 +245,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _back(args: argparse.Namespace, server: FleetServer, cut: Cut, progress: Progress) -> float | None:
-    if cut.on_at is None:
-        return None
-    progress.update(f"waiting for {server.name} in its cluster")
-    limit = max(args.back, time.time() - cut.on_at + ROUND_S)
-    try:
-        seconds = await_node(kubeconfig_file(args.environment), server, cut.on_at, limit)
-    except StepFailed as error:
-        progress.note(error.message)
-        return None
-    progress.note(f"{server.name}: back in its cluster")
-    clock = dt.datetime.fromtimestamp(cut.on_at, dt.UTC)
-    cut.steps.append(DrillStep(name="back in the cluster", started=clock, duration_s=seconds, result="node is ready"))
-    return seconds
 
 
 def _figures(timeline: str, cut: Cut) -> Disturbance | None:
