@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from capacity.leaseplan import LeaseLine, LeasePlan, PhasePlan, SupportingLine
 from capacity.report.estimate import line_idr
-from capacity.report.sections.words import detail, listing, phase_name, say, site
-from capacity.report.values import Both, Day, Number, Quoted, Raw, Rupiah, Say, Share, Value
+from capacity.report.sections.words import assumption_name, detail, listing, phase_name, say, site
+from capacity.report.values import Both, Day, Number, Quoted, Raw, Rupiah, Share, Value
 
 Row = tuple[Value, Value, Value, Value, Value]
 _NONE = say("word.none")
@@ -105,7 +105,7 @@ def _assumptions(old: LeasePlan, new: LeasePlan) -> Iterator[Row]:
         was, now = before.get(name), after.get(name)
         if was and now and was.value == now.value:
             continue
-        what = Say(f"assumption.{name.replace('.', '_')}", otherwise=Raw(name))
+        what = assumption_name(name)
         left, right = (Quoted(a.value) if a else _NONE for a in (was, now))
         kept = now or was
         yield say("compare.assumption", name=what), left, right, _NONE, Quoted(kept.source) if kept else _NONE

@@ -17,10 +17,10 @@ _FAINT = 0.25
 
 @cache
 def library() -> str:
-    """Vega and Vega-Lite as one script, from the wheel: nothing is fetched."""
+    """Vega, Vega-Lite and Vega-Embed as one script, from the wheel: nothing is fetched."""
     import vl_convert  # here, since starting it takes a second that only the page with scripts needs
 
-    return str(vl_convert.javascript_bundle("window.vega=vega;window.vegaLite=vegaLite;"))
+    return str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
 
 
 def specification(figure: TileMap | Timeline | Bars, language: Language) -> dict[str, Any]:

@@ -2,18 +2,12 @@
 "use strict";
 for (const holder of document.querySelectorAll("figure[data-chart]")) {
   const place = holder.querySelector(".live");
-  const stood = holder.querySelector(".still");
-  try {
-    const spec = JSON.parse(document.getElementById(holder.dataset.chart).textContent);
-    const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), {
-      renderer: "svg", container: place, hover: true, tooltip: say, logLevel: vega.Error,
-    });
-    view.description(holder.querySelector(".alternative").textContent);
-    view.runAsync().then(() => { holder.classList.add("drawn"); }, () => undefined);
-  } catch (error) {
-    place.textContent = "";
-    stood.hidden = false;
-  }
+  const spec = JSON.parse(document.getElementById(holder.dataset.chart).textContent);
+  spec.description = holder.querySelector(".alternative").textContent;
+  vegaEmbed(place, spec, { actions: false, renderer: "svg", tooltip: say }).then(
+    () => { holder.classList.add("drawn"); },
+    () => { place.textContent = ""; },
+  );
 }
 
 let note = null;

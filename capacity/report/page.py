@@ -35,7 +35,7 @@ FOLDER = Path(__file__).parent
 
 
 def render(report: Report, language: Language, interactive: bool = False) -> str:
-    """The whole page. `interactive` adds Vega (0.6 MB); without scripts the figures stay SVG. BadInput when a
+    """The whole page. `interactive` adds Vega (0.9 MB); without scripts the figures stay SVG. BadInput when a
     translation is missing."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capacity.report.estimate import Estimate
-from capacity.report.sections.words import count, say
+from capacity.report.sections.words import assumption_name, count, say
 from capacity.report.sources import Sources
 from capacity.report.values import (
     Block,
@@ -16,7 +16,6 @@ from capacity.report.values import (
     Quoted,
     Raw,
     Rupiah,
-    Say,
     Table,
     Value,
 )
@@ -42,7 +41,7 @@ def assumptions(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
             ),
             tuple(
                 (
-                    Say(f"assumption.{a.id.replace('.', '_')}", otherwise=Raw(a.id)),
+                    assumption_name(a.id),
                     Quoted(a.value),
                     Quoted(a.unit),
                     say("assumptions.estimate" if a.estimate else "assumptions.sourced"),

@@ -40,6 +40,14 @@ def listing(items: Iterable[Value], separator: str = ", ") -> Listing:
     return Listing(tuple(items), separator)
 
 
+def assumption_name(identity: str) -> Value:
+    """What an assumption is about; its id where the catalogue has no name for it."""
+    head, _, last = identity.rpartition(".")
+    if last.isdigit():
+        return Say(f"assumption.{head.replace('.', '_')}", {"year": Raw(last)}, Raw(identity))
+    return Say(f"assumption.{identity.replace('.', '_')}", otherwise=Raw(identity))
+
+
 def detail(line: Binding | StaffLine | SupportingLine) -> Value:
     """Why a line has its size. The plan writes figures the English way in both languages."""
     if line.detail_id == line.detail_en:
