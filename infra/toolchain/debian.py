@@ -64,6 +64,7 @@ PROGRAMS: tuple[Program, ...] = (
     Part("Pango for fonts", "libpangoft2-1.0-0", _PDF, "lib/*/libpangoft2-1.0.so.0"),
     Part("HarfBuzz subsetting", "libharfbuzz-subset0", _PDF, "lib/*/libharfbuzz-subset.so.0"),
     Part("DejaVu fonts", "fonts-dejavu-core", _PDF, "share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Program("chromium", "chromium", "browser tests of the pages"),
 )
 
 
