@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             evidence, timeline = failover.drill(args, rollout, outputs, plan, line)
         path = keep(evidence, timeline, args.evidence_folder)
+        if not timeline:
+            path.with_suffix(".timeline.csv").unlink(missing_ok=True)
     show(evidence, path)
     if evidence.verdict == "interrupted":
         return Exit.INTERRUPTED

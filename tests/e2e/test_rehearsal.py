@@ -63,6 +63,8 @@ def test_killed_continued_repeated_removed(environment: str, tmp_path: Path) -> 
     for step in ("lease and power on", "platform", "services"):
         assert re.search(rf"\] {step} .*\n(?:  .*\n)*\s+\d+ as they were", again.stderr), again.stderr
 
+    _drills_pass(environment)
+
     down = oss("down", environment)
     assert down.returncode == 0, down.stderr
     _nothing_stays(environment)
@@ -92,6 +94,24 @@ def _page_fits(page: Path, run: subprocess.CompletedProcess[str]) -> None:
     assert {r.station for r in stage.stations} >= {"portal", "api", "gateway", "satgas", "database", "edge"}
     assert sum(r.count for r in stage.endpoints) > 0
     assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def _drills_pass(environment: str) -> None:
+    """Both drills on the standing rack: what they measured is evidence for its phase, and all workers have power."""
+    failover = ("failover", environment, "--before", "5", "--outage", "75", "--after", "15", "--recovery", "60")
+    for kind, words in (("restore_drill", ("restore", environment)), ("failover_drill", failover)):
+        done = oss("drill", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        named = re.search(r"evidence: (\S+\.json)", done.stdout)
+        assert named is not None
+        evidence = load(Evidence, REPOSITORY / named.group(1))
+        assert (evidence.kind, evidence.phase, evidence.verdict) == (kind, 1, "passed")
+        assert evidence.drill is not None
+        assert len(evidence.drill.steps) >= 3
+    (without,) = (stage for stage in evidence.stages if stage.label == "without")
+    assert sum(result.count for result in without.endpoints) > 0
+    status = subprocess.run([*OSS, "rack", "status", "--name", environment], cwd=REPOSITORY, check=False)
+    assert status.returncode == 0
 
 
 def _nothing_stays(environment: str) -> None:

@@ -28,6 +28,7 @@ from infra.pki.fleet import kubeconfig_file, services_ca
 from infra.playbooks import Choice
 from infra.playbooks.mirror import mirror
 from infra.rack.server import power_off, power_on
+from tests.infra.watching import command_lines
 from tests.playbooks.conftest import Lab
 
 pytestmark = [pytest.mark.rack, pytest.mark.toolchain]
@@ -113,7 +114,9 @@ SERVICE = {
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
     """The lab, configured, with two pods that answer on a service and a node port."""
-    result = lab.configure()
+    with command_lines() as lines:
+        result = lab.configure()
+    assert lines.showing([value.get_secret_value() for _, value in lab.outputs.secrets]) == []
     assert set(result.changed) == {s.name for s in lab.outputs.servers}
     assert ready_nodes(lab) == set(WORKERS)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -125,8 +128,11 @@ def cluster(lab: Lab) -> Lab:
     return lab
 
 
-def test_a_second_run_changes_nothing(cluster: Lab) -> None:
-    assert cluster.configure().changed == {}
+def test_a_second_run_changes_nothing_and_shows_no_secret_on_a_command_line(cluster: Lab) -> None:
+    with command_lines() as lines:
+        assert cluster.configure().changed == {}
+    assert any(b"ansible-playbook" in line for line in lines.seen)
+    assert lines.showing([value.get_secret_value() for _, value in cluster.outputs.secrets]) == []
     checked = cluster.configure(Choice(check=True))
     assert checked.changed == {}
 
