@@ -52,6 +52,8 @@ def show(previews: Sequence[LayerPreview], rollout: Rollout) -> None:
     for preview in previews:
         if preview.gate:
             out.print(f"Gate: {preview.gate}", markup=False, soft_wrap=True)
+    if rollout.is_rack:
+        out.print("Gate: not asked of a rack, which makes the evidence (docs/gates.md)", markup=False)
     for preview in previews:
         if preview.layer == "fleet":
             _cost(preview, rollout.is_rack)

@@ -2,6 +2,7 @@
 
 Real at every step: leased servers behind Redfish controllers, Pulumi, Ansible over ssh, Kubernetes, PostgreSQL, HTTP
 load. Only the size differs from the nation's; the lease plan says by how much. Ends with a page, build/rehearsal.html.
+No gate is asked here: a rehearsal makes the evidence that the phase's gate asks for in production (docs/gates.md).
 
 Each step looks before it acts. After Ctrl-C or a kill, run it again: it continues. `oss down local` removes all of it.
 
