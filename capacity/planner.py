@@ -50,6 +50,9 @@ from capacity.sizing.scaling import Scaling
 from capacity.sizing.workload import Workload, calibrated, journey_costs, workload
 
 BANDS = (0.5, 0.8, 0.95)
+CEILING_ROUNDS = 3
+TAX_ROUNDING_IDR = 100
+"""Monthly tax of servers and of supporting lines is rounded apart: by how much a year can differ at most, and more."""
 
 
 def make_plan(
@@ -138,7 +141,7 @@ def compute(
     scaling = inputs.calibration.scaling if inputs.calibration else {}
     works, sized, needs = call(_sites_sized, narrowed(launch, *_SIZED), endpoints, points, kept, overhead, scaling)
     say.update("leases")
-    rules = lease_rules(inputs, {c.year: c.ceiling_idr for c in launch.leasing.ceilings})
+    rules = lease_rules(inputs, None)
     leased = _lease(inputs, needs, rules, call)
     return Computed(inputs, endpoints, place, drawn, found, points, works, sized, kept, needs, leased, rules)
 
@@ -212,20 +215,20 @@ def _lease(
 
 
 def _within_ceilings(all_of: Computed, call: Calls = direct) -> Computed:
-    """Lease again with what supporting lines leave of each ceiling. Raises Infeasible when they leave nothing."""
+    """Lease again under the ceilings, supporting lines counted in. Other SKUs can need other supporting lines, so that
+    it is looked at again. Raises Infeasible, naming the ceiling and by how much to raise it."""
     ceilings = {c.year: c.ceiling_idr for c in all_of.launch.leasing.ceilings}
     if not ceilings:
         return all_of
-    beside = supporting_by_year(all_of, assemble(all_of, call, studies=False).supporting)
-    left = {year: ceiling - beside.get(year, 0) for year, ceiling in ceilings.items()}
-    for year, rest in left.items():
-        if rest <= 0:
-            raise Infeasible(
-                f"supporting lines alone cost Rp{beside[year]:,} in {year}, the ceiling is Rp{ceilings[year]:,}",
-                f"Raise the ceiling of {year} by at least Rp{-rest:,}.",
-            )
-    rules = lease_rules(all_of.inputs, left)
-    return dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, rules, call), rules=rules)
+    beside: dict[int, int] = {}
+    for _ in range(CEILING_ROUNDS):
+        now = supporting_by_year(all_of, assemble(all_of, call, studies=False).supporting)
+        if all_of.rules.ceilings_idr and all(now.get(year, 0) <= beside.get(year, 0) for year in ceilings):
+            return all_of
+        beside = {year: max(now.get(year, 0) + TAX_ROUNDING_IDR, beside.get(year, 0)) for year in ceilings}
+        rules = lease_rules(all_of.inputs, beside)
+        all_of = dataclasses.replace(all_of, leased=_lease(all_of.inputs, all_of.needs, rules, call), rules=rules)
+    return all_of
 
 
 def _site_work(

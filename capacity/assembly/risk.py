@@ -37,12 +37,15 @@ Held = dict[tuple[str, str], tuple[str, IntArray]]
 """(site, role) → the SKU it holds, and (months,) servers."""
 
 
-def lease_rules(inputs: Inputs, ceilings_idr: dict[int, int]) -> Rules:
-    """The rules that the launch plan states, with what is left of each ceiling."""
+def lease_rules(inputs: Inputs, beside_idr: dict[int, int] | None) -> Rules:
+    """The rules that the launch plan states. `beside_idr`: what supporting lines cost in each year; None while they
+    are not known, then without ceilings."""
     leasing = inputs.launch.leasing
+    ceilings = {} if beside_idr is None else {c.year: c.ceiling_idr for c in leasing.ceilings}
     return Rules(
         earliest_order=leasing.earliest_order,
-        ceilings_idr=ceilings_idr,
+        ceilings_idr=ceilings,
+        beside_idr=beside_idr or {},
         vendor_share={"*": leasing.vendor_share_max} if leasing.vendor_share_max < 1 else {},
         vat=inputs.vat,
     )

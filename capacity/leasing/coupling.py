@@ -82,7 +82,7 @@ def coupling(book: Catalogue, rules: Rules) -> Coupling:
             years.append(book.years.index(year))
             vendors.append(-1)
             share.append(0.0)
-            limit.append(ceiling / MILLION)
+            limit.append((ceiling - rules.beside_idr.get(year, 0)) / MILLION)
     for v, vendor in enumerate(book.vendors):
         bound = rules.vendor_share.get(vendor, rules.vendor_share.get("*", 1.0))
         if bound < 1.0:

@@ -308,7 +308,9 @@ class Master:
 
     def _choose(self) -> Outcome:
         """The best choice of one known plan a pool."""
-        program, keys = self._program(self.plans, [1.0] * len(self.plans), np.full(len(self.rules), BROKEN))
+        # Money can be raised more easily than a vendor's share: where rules cannot all be kept, ceilings give way.
+        penalty = np.where(np.array(self.rules.years) >= 0, BROKEN, 10 * BROKEN)
+        program, keys = self._program(self.plans, [1.0] * len(self.plans), penalty)
         found = solve(program, gap=1e-6, seconds=5.0)
         plans = tuple(self.plans[n][k] for (n, k), x in zip(keys, found.x[: len(keys)], strict=True) if x > 0.5)
         rounded = self.rounded if np.isfinite(self.rounded) else None

@@ -108,13 +108,15 @@ class Rules:
     """What bounds the choice.
 
     `earliest_order`: no line starts before it plus the offer's lead time (None: no bound). `ceilings_idr`: calendar
-    year → most that may be paid in it, with tax. `vendor_share`: vendor (or `*` for every vendor) → largest share of
-    the whole commitment before tax. `mix`: how many (SKU, vendor) pairs one role at one site may hold over the horizon;
-    with `one` a pool is homogeneous and its LP exact. `reuse_indexes`: a released name may serve a later server.
+    year → most that may be paid in it, with tax; `beside_idr`: what else is paid under that ceiling. `vendor_share`:
+    vendor (or `*` for every vendor) → largest share of the whole commitment before tax. `mix`: how many (SKU, vendor)
+    pairs one role at one site may hold over the horizon; with `one` a pool is homogeneous and its LP exact.
+    `reuse_indexes`: a released name may serve a later server.
     """
 
     earliest_order: dt.date | None = None
     ceilings_idr: Mapping[int, int] = field(default_factory=dict)
+    beside_idr: Mapping[int, int] = field(default_factory=dict)
     vendor_share: Mapping[str, float] = field(default_factory=dict)
     mix: Literal["one", "two", "any"] = "one"
     reuse_indexes: bool = False

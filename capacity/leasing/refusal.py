@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,36 +19,68 @@ from capacity.leasing.pricing import PoolSearch
 from capacity.leasing.problem import Needs, Offers, Rules
 
 
+@dataclass(frozen=True)
+class _Late:
+    """Why a pool cannot be carried in time: needed from `month`, served from `first` by the quickest model."""
+
+    month: int
+    first: int
+    lead_time_days: int
+    model: tuple[str, str]
+
+
 def refuse_uncovered(needs: Needs, offers: Offers, rules: Rules, book: Catalogue, pools: tuple[Pool, ...]) -> None:
     """Raises Infeasible for pools that no offer can carry, or none in time."""
-    reasons = [reason for pool in pools if (reason := _uncovered(needs, offers, rules, book, pool))]
+    reasons: list[tuple[str, str]] = []
+    late: dict[tuple[int, int, int], list[tuple[Pool, _Late]]] = {}
+    for pool in pools:
+        usable = [m for m in range(len(book.models)) if required(needs, book, pool.site, pool.role, m) is not None]
+        if not usable:
+            where = _where(needs, [pool])
+            reasons.append((f"no offer can carry {where}", f"Add an offer for {where} with every resource it needs."))
+        elif found := _late(needs, offers, book, pool, usable):
+            late.setdefault((found.month, found.first, found.lead_time_days), []).append((pool, found))
+    reasons += [_late_words(needs, rules, together) for together in late.values()]
     if reasons:
         raise Infeasible("; ".join(r[0] for r in reasons), " ".join(dict.fromkeys(r[1] for r in reasons)))
 
 
-def _uncovered(needs: Needs, offers: Offers, rules: Rules, book: Catalogue, pool: Pool) -> tuple[str, str] | None:
-    site, role = needs.sites[pool.site], needs.roles[pool.role]
-    usable = [m for m in range(len(book.models)) if required(needs, book, pool.site, pool.role, m) is not None]
-    if not usable:
-        return (
-            f"no offer can carry role {role} at site {site}",
-            f"Add an offer for role {role} at site {site} that has every resource it needs.",
-        )
+def _late(needs: Needs, offers: Offers, book: Catalogue, pool: Pool, usable: list[int]) -> _Late | None:
     month = int(np.flatnonzero(wanted(needs, pool.site, pool.role))[0])
     first = min(usable, key=lambda m: (book.first[m], m))
     if book.first[first] <= month:
         return None
-    sku, vendor = book.models[first]
-    lead = min(o.lead_time_days for o in offers if (o.sku, o.vendor) == (sku, vendor))
+    lead = min(o.lead_time_days for o in offers if (o.sku, o.vendor) == book.models[first])
+    return _Late(month, int(book.first[first]), lead, book.models[first])
+
+
+def _late_words(needs: Needs, rules: Rules, together: list[tuple[Pool, _Late]]) -> tuple[str, str]:
+    """Pools that are late by the same: one sentence and one remedy."""
+    one = together[0][1]
     assert rules.earliest_order is not None, "only an order date can make an offer late"
-    order_by = needs.month(month) - dt.timedelta(days=lead)
+    order_by = needs.month(one.month) - dt.timedelta(days=one.lead_time_days)
+    offers = "; ".join(dict.fromkeys(f"{late.model[0]} of {late.model[1]}" for _, late in together))
+    verb, arrive = ("is", "the first offer to arrive") if len(together) == 1 else ("are", "the first offers to arrive")
     return (
-        f"role {role} at site {site} is needed from {needs.month(month)}, but the first offer to arrive ({sku} of "
-        f"{vendor}, lead time {lead} days) can start on {needs.month(int(book.first[first]))}",
+        f"{_where(needs, [pool for pool, _ in together])} {verb} needed from {needs.month(one.month)}, but {arrive} "
+        f"({offers}, lead time {one.lead_time_days} days) can start on {needs.month(one.first)}",
         f"Order by {order_by} ({(rules.earliest_order - order_by).days} days before the earliest order date), move the "
-        f"need by {int(book.first[first]) - month} month(s), or find a vendor with a lead time of at most "
-        f"{max(0, (needs.month(month) - rules.earliest_order).days)} days.",
+        f"need by {one.first - one.month} month(s), or find a vendor with a lead time of at most "
+        f"{max(0, (needs.month(one.month) - rules.earliest_order).days)} days.",
     )
+
+
+def _where(needs: Needs, pools: list[Pool]) -> str:
+    """`role worker at site primary`, `roles edge, worker at sites primary, drc`."""
+    sites = list(dict.fromkeys(needs.sites[pool.site] for pool in pools))
+    by_site = {site: [needs.roles[p.role] for p in pools if needs.sites[p.site] == site] for site in sites}
+    if len({tuple(roles) for roles in by_site.values()}) > 1:
+        return " and ".join(_named("role", roles) + f" at site {site}" for site, roles in by_site.items())
+    return f"{_named('role', by_site[sites[0]])} at {_named('site', sites)}"
+
+
+def _named(kind: str, names: list[str]) -> str:
+    return f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def refuse_broken(
@@ -62,11 +96,13 @@ def refuse_broken(
         if rows.years[n] >= 0:
             year = book.years[rows.years[n]]
             least = least_paid(book, pools, rows.years[n])
-            proven = max(0.0, least - float(rows.limit[n]))
+            beside = rules.beside_idr.get(year, 0) / MILLION
+            words = f", Rp {_idr(beside)} of it beside the servers" if beside else ""
+            ceiling = f"Rp {_idr(float(rows.limit[n]) + beside)}"
             broken.append(
-                f"fiscal year {year} needs at least Rp {_idr(least)} (proven), its ceiling is Rp {_idr(rows.limit[n])}"
-                if proven > SLACK
-                else f"no plan was found inside the ceiling of fiscal year {year}, Rp {_idr(rows.limit[n])}"
+                f"fiscal year {year} needs at least Rp {_idr(least + beside)} (proven{words}), its ceiling is {ceiling}"
+                if least - float(rows.limit[n]) > SLACK
+                else f"no plan was found inside the ceiling of fiscal year {year}, {ceiling}{words}"
             )
             remedy.append(f"raise the ceiling of {year} by Rp {_idr(by)}")
         else:
@@ -92,4 +128,5 @@ def least_paid(book: Catalogue, pools: tuple[Pool, ...], year: int) -> float:
 
 
 def _idr(million: float) -> str:
-    return f"{round(million * MILLION):,}".replace(",", ".")
+    """Whole rupiah, rounded up, so that a remedy is never a rupiah short."""
+    return f"{math.ceil(round(million * MILLION, 3)):,}".replace(",", ".")

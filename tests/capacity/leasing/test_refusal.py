@@ -92,3 +92,26 @@ def test_no_needs_no_lines() -> None:
     plan = cover(Needs.of_servers(dt.date(2018, 7, 1), ("primary",), ("worker",), [[[0, 0]]]), ())
     assert plan.lines == ()
     assert plan.money.total_idr == 0
+
+
+def test_what_is_paid_beside_the_servers_counts_under_the_ceiling_and_is_said() -> None:
+    needs = one_pool([[80.0]] * 6, 0, 0, start=dt.date(2018, 7, 1))
+    beside = {2018: 60_000_000}
+    with pytest.raises(Infeasible) as refusal:
+        cover(needs, (OFFER,), Rules(ceilings_idr={2018: 50_000_000}, beside_idr=beside))
+    text = str(refusal.value)
+    assert "needs at least Rp 126.000.000 (proven, Rp 60.000.000 of it beside the servers)" in text
+    assert "its ceiling is Rp 50.000.000" in text
+    assert "Raise the ceiling of 2018 by Rp 76.000.000" in text
+    cover(needs, (OFFER,), Rules(ceilings_idr={2018: 126_000_000}, beside_idr=beside))
+
+
+def test_pools_that_are_late_by_the_same_share_one_sentence() -> None:
+    counts = [[[1] * 4, [2] * 4], [[1] * 4, [2] * 4]]
+    needs = Needs.of_servers(dt.date(2018, 7, 1), ("primary", "drc"), ("worker", "edge"), counts)
+    offer = dataclasses.replace(OFFER, capacity={"servers": 1.0}, roles=frozenset({"worker", "edge"}))
+    with pytest.raises(Infeasible) as refusal:
+        cover(needs, (offer,), Rules(earliest_order=dt.date(2018, 5, 25)))
+    assert "roles worker, edge at sites primary, drc are needed from 2018-07-01" in str(refusal.value)
+    assert str(refusal.value).count("needed from") == 1
+    assert str(refusal.value).count("Order by") == 1

@@ -7,8 +7,9 @@ import itertools
 
 import pytest
 
+from capacity.launch import Ceiling
 from capacity.leaseplan import LeasePlan
-from capacity.planner import make_plan
+from capacity.planner import make_plan, solve
 from tests.capacity.nation import national, varied
 
 DRAWS = 400
@@ -65,3 +66,15 @@ def test_operations_stand_by_in_every_week_of_every_phase() -> None:
             assert all(b - a > roster.rest_weeks for a, b in itertools.pairwise(duties))
         assert max(roster.burden) - min(roster.burden) <= 1.5
         before = list(roster.weeks)
+
+
+def test_a_ceiling_counts_supporting_lines_in() -> None:
+    free = next(y for y in plan().cost.years if y.year == 2019)
+    ceiling = Ceiling(year=2019, ceiling_idr=free.total_idr - 10_000_000)
+    inputs = varied(leasing=national().launch.leasing.model_copy(update={"ceilings": (ceiling,)}))
+    _, capped = solve(inputs, DRAWS)
+    year = next(y for y in capped.cost.years if y.year == 2019)
+    assert year.ceiling_idr == ceiling.ceiling_idr
+    assert year.total_idr <= ceiling.ceiling_idr
+    assert year.supporting_idr > 0
+    assert capped.cost.total_idr >= plan().cost.total_idr
