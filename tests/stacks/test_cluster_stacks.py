@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from capacity.faults import Exit, StepFailed
+from infra.components.load_generator import NAMESPACE
 from infra.components.platform import namespace_plans
 from infra.components.topology import PARTS
 from infra.paths import state_dir
 from infra.toolchain import ensure
 from infra.toolchain.loopback import LoopbackCluster, control_plane
 from tests.infra import plans
+from tests.infra.components.test_load_generator import generator
 from tests.infra.paper import paper_rack
 from tests.stacks.conftest import Site
 
@@ -103,6 +105,28 @@ def test_from_fleet_to_running_services_and_away(site: Site, cluster: LoopbackCl
         site.engine.destroy("services")
         site.engine.destroy("platform")
         assert not [n for n in listed(config, "namespaces") if n["metadata"]["name"].startswith("oss-")]
+
+
+def test_a_load_generator_is_admitted_spread_and_bounded(cluster: LoopbackCluster) -> None:
+    config = cluster.kubeconfig
+    made = [one.inputs for one in generator(workers=3).made if one.type.startswith("kubernetes:")]
+    first = [one for one in made if one["kind"] == "Namespace"]
+    for given in (first, [one for one in made if one["kind"] != "Namespace"]):
+        kubectl(config, "create", "-f", "-", given="\n---\n".join(json.dumps(one) for one in given))
+    try:
+        kubectl(config, "-n", NAMESPACE, "wait", "--for=condition=available", "deployment", "--all", "--timeout=50s")
+        pods = [pod for pod in listed(config, "pods") if pod["metadata"]["namespace"] == NAMESPACE]
+        nodes = [p["spec"]["nodeName"] for p in pods if p["metadata"]["name"].startswith("worker")]
+        assert sorted(nodes.count(node) for node in set(nodes)) == [1, 2]
+        assert len(pods) == 4
+        (quota,) = [q for q in listed(config, "resourcequotas") if q["metadata"]["namespace"] == NAMESPACE]
+        assert quota["status"]["used"]["pods"] == "4"
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "rogue", "namespace": NAMESPACE}}
+        pod["spec"] = {"hostNetwork": True, "containers": [{"name": "c", "image": "i"}]}
+        with pytest.raises(AssertionError, match="violates PodSecurity"):
+            kubectl(config, "create", "--dry-run=server", "-f", "-", given=json.dumps(pod))
+    finally:
+        kubectl(config, "delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_the_layers_above_wait_for_the_fleet(site: Site) -> None:
