@@ -26,6 +26,8 @@ class Placed:
     leases: tuple[LeaseTerms, ...] = ()
     unreadable: tuple[str, ...] = ()
     """Where its lease lines are not what a ledger needs, as `leases[0].vendor`."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """The ledger in words, as its owner's inventory shows it (`infra.lease.inputs.tags`)."""
 
     @property
     def lease_end(self) -> dt.date | None:
@@ -44,7 +46,8 @@ def placed(properties: Mapping[str, Any], name: str = "") -> Placed:
             unreadable += [f"leases[{number}].{place}" for place in places]
     texts = {key: str(properties.get(key) or "") for key in ("environment", "site", "role", "rack")}
     own = str(properties.get("server") or name)
-    return Placed(own, **texts, leases=tuple(leases), unreadable=tuple(unreadable))
+    tags = tuple(sorted((str(key), str(value)) for key, value in (properties.get("tags") or {}).items()))
+    return Placed(own, **texts, leases=tuple(leases), unreadable=tuple(unreadable), tags=tags)
 
 
 def declared(inputs: Sequence[ServerInputs]) -> tuple[Placed, ...]:

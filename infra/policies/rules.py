@@ -40,6 +40,9 @@ MANAGEMENT_PORTS: dict[int, str] = {
 REFUSED = "policies refuse the fleet"
 """How the message of a refusal goes, for those who read the engine's diagnostics."""
 
+TAGS = ("environment", "leases", "vendors", "contracts", "notice", "end")
+"""What the tags of a server must say."""
+
 OPEN_SOURCES = frozenset({"internet", "any"})
 INNER_ZONES = frozenset({"management", "oob"})
 
@@ -91,6 +94,8 @@ def untagged(server: Placed, situation: Situation) -> Iterator[Finding]:
     if not server.leases and not server.unreadable:
         missing.append("leases")
     missing += [f"vendor of {line.id or 'a line'}" for line in server.leases if not line.vendor]
+    tags = dict(server.tags)
+    missing += [f"the tag {tag}" for tag in TAGS if not tags.get(tag)]
     if missing:
         remedy = "Declare servers from the lease plan (infra/lease/inputs.py), which has all of it."
         yield server.name, f"its ledger lacks {', '.join(missing)}", remedy
@@ -220,6 +225,15 @@ def without_quotation(servers: Sequence[Placed], situation: Situation) -> Iterat
         yield situation.plan.plan, problem, "Enter quotations in the price table, then run `oss plan`."
 
 
+def without_contract(servers: Sequence[Placed], situation: Situation) -> Iterator[Finding]:
+    """What serves the nation stands on signed contracts. A rack stands on none."""
+    lines = [line for line, _ in _by_line(servers)]
+    unsigned = [line.id for line in lines if line.contract is None]
+    if unsigned and situation.scale == "national":
+        problem = f"{len(unsigned)} of {len(lines)} lease lines have no signed contract, {unsigned[0]} first"
+        yield situation.plan.plan, problem, "Note each as it is signed: `oss lease sign`."
+
+
 def _by_line(servers: Sequence[Placed]) -> list[tuple[LeaseTerms, list[str]]]:
     """Each lease line with the servers that it covers, by the line's id."""
     lines: dict[str, tuple[LeaseTerms, list[str]]] = {}
@@ -239,6 +253,7 @@ POLICIES: tuple[Policy, ...] = (
     Policy("management-ports", "mandatory", "Only the fleet's own people administer it.", None, open_management),
     Policy("plan-hash", "mandatory", "What is built is the plan.", None, other_plan),
     Policy("notice", "advisory", "Nobody misses a day of notice.", None, notice_is_near),
+    Policy("contract", "advisory", "Lease lines are signed.", None, without_contract),
     Policy("quotation", "advisory", "Prices have quotations.", None, without_quotation),
 )
 

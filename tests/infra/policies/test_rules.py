@@ -48,7 +48,7 @@ def found(servers: tuple[Placed, ...], at: Situation, level: str = "mandatory") 
 
 def test_a_fleet_as_planned_passes() -> None:
     assert found(fleet(), situation()) == {}
-    assert set(found(fleet(), situation(), "advisory")) == {"quotation"}
+    assert set(found(fleet(), situation(), "advisory")) == {"quotation", "contract"}
 
 
 def test_policies_have_names_of_their_own() -> None:
@@ -85,7 +85,7 @@ def test_not_leased_yet_is_a_warning() -> None:
     assert "2018-09-01" in found((late, *rest), situation(), "advisory")["lease-start"][0].problem
 
 
-@pytest.mark.parametrize("missing", ["environment", "site", "role", "rack", "leases"])
+@pytest.mark.parametrize("missing", ["environment", "site", "role", "rack", "leases", "tags"])
 def test_untagged(missing: str) -> None:
     properties = {
         "server": "primary-edge-01",
@@ -93,6 +93,7 @@ def test_untagged(missing: str) -> None:
         "site": "primary",
         "role": "edge",
         "rack": "primary-rack-01",
+        "tags": dict(fleet()[0].tags),
         "leases": [line.model_dump(mode="json", by_alias=True) for line in fleet()[0].leases],
     }
     first, *rest = fleet()
@@ -100,7 +101,7 @@ def test_untagged(missing: str) -> None:
     server = placed({key: value for key, value in properties.items() if key != missing}, "primary-edge-01")
     remark = found((server, *rest), situation())["untagged"][0]
     assert remark.subject == "primary-edge-01"
-    assert missing in remark.problem
+    assert missing.removesuffix("s") in remark.problem
 
 
 def test_a_line_that_is_no_ledger_entry_is_named_by_its_key() -> None:
@@ -128,6 +129,15 @@ def test_a_role_below_its_n_plus_one(gone: set[int]) -> None:
     left = tuple(server for number, server in enumerate(servers) if number not in gone)
     lost = {f"{servers[n].site}.{servers[n].role}" for n in gone if n < len(servers)}
     assert {remark.subject for remark in found(left, situation()).get("n-plus-one", [])} == lost
+
+
+def test_a_signed_line_is_not_counted() -> None:
+    first, *rest = fleet()
+    unsigned = found(fleet(), situation(), "advisory")["contract"][0]
+    assert "8 of 8 lease lines have no signed contract" in unsigned.problem
+    ours = tuple(changed(s, contract="K-1/2018") if s.leases == first.leases else s for s in (first, *rest))
+    assert "7 of 8" in found(ours, situation(), "advisory")["contract"][0].problem
+    assert "contract" not in found(fleet(), situation(scale="rack"), "advisory")
 
 
 def test_the_models_own_count_decides_for_the_nation() -> None:
