@@ -40,6 +40,7 @@ from loadtests.profiles import load_test
 from oss.target import Target, environment_target
 
 PROFILE = "failover"
+LATENESS_MS = 500.0  # the figures are in whole seconds
 LOGS = REPOSITORY / "build" / "loadtest"
 
 
@@ -218,6 +219,7 @@ def _request(
         callback_key=target.callback_key,
         ca_file=target.ca_file,
         seed=args.seed,
+        lateness_bound_ms=LATENESS_MS,
     )
 
 
