@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,7 +16,7 @@ from capacity.faults import BadInput, Fault, MachineLacks, StepFailed
 from capacity.progress import Progress
 from capacity.report.language import Language
 from capacity.report.page import render
-from capacity.report.pdf import to_pdf, warm
+from capacity.report.pdf import begin, to_pdf, warm
 from capacity.report.values import Report
 from capacity.report.workbook import to_xlsx
 
@@ -37,7 +36,7 @@ class Printer:
     def __enter__(self) -> Printer:
         if self._wanted:
             self._others = set(multiprocessing.active_children())
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_worker)
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=begin)
             self._pool.submit(warm)
         return self
 
@@ -87,11 +86,6 @@ def make(
                 raise
             progress.note(f"no PDF: {error.message}; {error.remedy}")
     return {name: made[name] for name in FORMATS if name in made}
-
-
-def _worker() -> None:
-    # Ctrl-C is the parent's to answer: it ends this process, and no second traceback is shown.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -24,7 +24,7 @@ def library() -> str:
 
 
 def specification(figure: TileMap | Timeline | Bars, language: Language) -> dict[str, Any]:
-    """The figure with tooltips; a click on the key shows one part alone, and the timeline can be zoomed and moved."""
+    """The figure with tooltips; a click on the key shows one part alone."""
     match figure:
         case TileMap():
             chart = _tile_map(figure, language)
@@ -32,7 +32,12 @@ def specification(figure: TileMap | Timeline | Bars, language: Language) -> dict
             chart = _timeline(figure, language)
         case Bars():
             chart = _bars(figure, language)
-    config = {"font": FONT, "axis": {"labelFontSize": 12, "labelLimit": 320}, "legend": {"labelFontSize": 13}}
+    config = {
+        "font": FONT,
+        "axis": {"labelFontSize": 12, "labelLimit": 320},
+        "legend": {"labelFontSize": 13},
+        "view": {"stroke": None},
+    }
     return {"$schema": SCHEMA, "background": "#fff", "config": config, **chart}
 
 
@@ -88,25 +93,38 @@ def _tile_map(figure: TileMap, language: Language) -> dict[str, Any]:
 
 def _timeline(figure: Timeline, language: Language) -> dict[str, Any]:
     kinds = [language.text(k) for k in figure.kinds]
-    rows = [
-        {
-            "line": n,
-            "label": f"{s.quantity} x {language.text(s.label)}",
-            "site": language.text(s.group),
-            "key": kinds[s.kind],
-            "start": s.start.isoformat(),
-            "end": s.end.isoformat(),
-            "from": language.text(Day(s.start)),
-            "to": language.text(Day(s.end)),
-        }
-        for n, s in enumerate(figure.spans)
-    ]
+    rows: list[dict[str, Any]] = []
+    names: dict[str, str] = {}  # of each line of the picture: a site's own, then what stands there
+    for n, s in enumerate(figure.spans):
+        site = language.text(s.group)
+        names.setdefault(f"site {site}", site)
+        names[str(n)] = f"{s.quantity} x {language.text(s.label)}"
+        rows.append(
+            {
+                "line": str(n),
+                "label": names[str(n)],
+                "site": site,
+                "key": kinds[s.kind],
+                "start": s.start.isoformat(),
+                "end": s.end.isoformat(),
+                "from": language.text(Day(s.start)),
+                "to": language.text(Day(s.end)),
+            }
+        )
     marks = [
         {"day": day.isoformat(), "name": language.text(mark), "shown": language.text(Day(day))}
         for mark, day in figure.marks
     ]
-    names = {str(row["line"]): row["label"] for row in rows}
-    axis = {"title": None, "labelExpr": f"({json.dumps(names, ensure_ascii=False)})[datum.value]"}
+    axis = {
+        "title": None,
+        "labelExpr": f"({json.dumps(names, ensure_ascii=False)})[datum.value]",
+        "labelFontWeight": {
+            "condition": {"test": "substring(datum.value, 0, 4) == 'site'", "value": "bold"},
+            "value": "normal",
+        },
+        "ticks": False,
+    }
+    lines = {"field": "line", "type": "ordinal", "scale": {"domain": list(names)}, "axis": axis}
     day = {"type": "temporal", "axis": {"title": None, "format": "%m/%Y", "orient": "top", "grid": True}}
     tooltip = [
         {"field": "label", "title": language.say("column.line")},
@@ -114,18 +132,17 @@ def _timeline(figure: Timeline, language: Language) -> dict[str, Any]:
         {"field": "from", "title": language.say("column.start")},
         {"field": "to", "title": language.say("column.end")},
     ]
-    zoom = {"name": "span", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}
     opening = [{"field": "name", "title": "–"}, {"field": "shown", "title": language.say("column.opens")}]
     return {
-        "width": 460,
+        "width": 640,
         "height": {"step": 16},
         "data": {"values": rows},
         "layer": [
             {
-                "params": [*_CHOICE, zoom],
+                "params": _CHOICE,
                 "mark": {"type": "bar", "stroke": _LINE, "strokeWidth": 0.8, "height": {"band": 0.7}, "clip": True},
                 "encoding": {
-                    "y": {"field": "line", "type": "ordinal", "axis": axis},
+                    "y": lines,
                     "x": {"field": "start", **day},
                     "x2": {"field": "end"},
                     "color": _key(kinds, [FILLS[2], FILLS[0]]),
@@ -137,6 +154,11 @@ def _timeline(figure: Timeline, language: Language) -> dict[str, Any]:
                 "data": {"values": marks},
                 "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1.6, "clip": True},
                 "encoding": {"x": {"field": "day", **day}, "tooltip": opening},
+            },
+            {  # beside the first site's own line, where no bar stands
+                "data": {"values": marks},
+                "mark": {"type": "text", "align": "left", "dx": 2, "fontSize": 10, "fontWeight": "bold"},
+                "encoding": {"x": {"field": "day", **day}, "y": {"value": 8}, "text": {"field": "name"}},
             },
         ],
     }
@@ -150,11 +172,12 @@ def _bars(figure: Bars, language: Language) -> dict[str, Any]:
         for group, (_, values) in zip(groups, figure.groups, strict=True)
         for n, value in enumerate(values)
     ]
+    bare = {"labels": False, "ticks": False, "grid": False, "domain": False, "titleAnchor": "start"}
     fills = list(FILLS[: len(series)]) if len(series) > 1 else [FILLS[1]]
     base: dict[str, Any] = {
         "y": {"field": "group", "type": "nominal", "sort": groups, "axis": {"title": None}},
         "yOffset": {"field": "key", "sort": series},
-        "x": {"field": "value", "type": "quantitative", "axis": {"title": language.text(figure.unit), "labels": False}},
+        "x": {"field": "value", "type": "quantitative", "axis": {"title": language.text(figure.unit), **bare}},
     }
     tooltip = [
         {"field": "group", "title": "–"},
