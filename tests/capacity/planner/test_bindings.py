@@ -8,8 +8,9 @@ import pytest
 
 from capacity.assembly.explain import explain
 from capacity.faults import Infeasible
+from capacity.inputs import Inputs
 from capacity.leaseplan import Binding, LeasePlan, SiteResources
-from capacity.planner import make_plan
+from capacity.planner import solve
 from tests.capacity.nation import launch, national, varied
 
 DRAWS = 300
@@ -17,7 +18,11 @@ DRAWS = 300
 
 @functools.cache
 def plan() -> LeasePlan:
-    return make_plan(national(), DRAWS)
+    return planned(national())
+
+
+def planned(inputs: Inputs) -> LeasePlan:
+    return solve(inputs, DRAWS)[1]
 
 
 def bound(made: LeasePlan, phase: int) -> dict[str, Binding]:
@@ -42,7 +47,7 @@ def test_supporting_lines_trace_back_to_the_hour_that_sets_them() -> None:
 
 def test_a_quota_that_binds_says_since_when_and_what_to_ask_for() -> None:
     small = tuple(s.model_copy(update={"quota_per_day": 500.0}) if s.id == "registry" else s for s in launch().stations)
-    named = bound(make_plan(varied(stations=small), DRAWS), 1)["upstream.registry"]
+    named = bound(planned(varied(stations=small)), 1)["upstream.registry"]
     assert named.rule == "quota"
     assert "binds from 2018-08: ask for" in named.detail_en
     assert "mengikat sejak 2018-08: minta" in named.detail_id
@@ -50,7 +55,7 @@ def test_a_quota_that_binds_says_since_when_and_what_to_ask_for() -> None:
 
 def test_connections_of_an_agency_are_watched_like_its_quota() -> None:
     few = tuple(s.model_copy(update={"connections": 4}) if s.id == "registry" else s for s in launch().stations)
-    narrow = make_plan(varied(stations=few), DRAWS)
+    narrow = planned(varied(stations=few))
     rules = [bound(narrow, n)["connections.registry"].rule for n in (1, 2, 3)]
     assert rules[0] == "connections_hold"
     assert bound(plan(), 3)["connections.registry"].rule == "connections_hold"
@@ -60,7 +65,7 @@ def test_an_address_plan_that_is_too_small_is_refused() -> None:
     network = launch().network
     tight = tuple(r.model_copy(update={"capacity": 2}) if r.role == "worker" else r for r in network.roles)
     with pytest.raises(Infeasible, match="holds 2 servers of the role worker at a site, primary needs"):
-        make_plan(varied(network=network.model_copy(update={"roles": tight})), DRAWS)
+        planned(varied(network=network.model_copy(update={"roles": tight})))
 
 
 def test_network_cards_and_sessions_can_ask_for_edge_servers() -> None:
@@ -69,7 +74,7 @@ def test_network_cards_and_sessions_can_ask_for_edge_servers() -> None:
     many = varied(facilities=facilities.model_copy(update={"session_kib": 18_000.0}))
     few = sum(1 for s in plan().servers if s.role == "edge")
     for inputs, resource in ((wide, "Mbit/s"), (many, "GiB of memory")):
-        made = make_plan(inputs, DRAWS)
+        made = planned(inputs)
         assert sum(1 for s in made.servers if s.role == "edge") > few
         assert resource in bound(made, 3)["servers.primary.edge"].detail_en
 

@@ -15,7 +15,7 @@ from capacity.documents import to_yaml
 from capacity.faults import Infeasible
 from capacity.inputs import Inputs
 from capacity.leaseplan import Deployment, LeasePlan
-from capacity.planner import compute, make_plan
+from capacity.planner import compute, make_plan, solve
 from capacity.sizing.workload import visits_a_journey
 from tests.capacity.nation import national, varied, with_demand, with_phases
 
@@ -26,7 +26,12 @@ MANY = 4000
 
 @functools.cache
 def base(draws: int = DRAWS) -> LeasePlan:
-    return make_plan(national(), draws)
+    return planned(national(), draws)
+
+
+def planned(inputs: Inputs, draws: int = DRAWS) -> LeasePlan:
+    """Without the studies, which decide nothing in it."""
+    return solve(inputs, draws)[1]
 
 
 def servers(plan: LeasePlan) -> collections.Counter[tuple[int, str, str]]:
@@ -42,20 +47,20 @@ def scaled_demand(times: float) -> Inputs:
 
 
 def test_same_inputs_same_bytes() -> None:
-    assert to_yaml(make_plan(national(), DRAWS)) == to_yaml(base())
+    assert to_yaml(make_plan(national(), DRAWS)) == to_yaml(make_plan(national(), DRAWS))
 
 
 def test_another_seed_draws_another_plan() -> None:
-    other = make_plan(varied(seed=7), DRAWS)
+    other = planned(varied(seed=7), DRAWS)
     assert other.phases[0].demand != base().phases[0].demand
     assert other.seed == 7
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(st.floats(1.02, 1.8))
 def test_more_demand_never_needs_fewer_servers_nor_costs_less(times: float) -> None:
     try:
-        more = make_plan(scaled_demand(times), DRAWS)
+        more = planned(scaled_demand(times), DRAWS)
     except Infeasible:
         return  # the largest server of the price book is too small: certainly not fewer
     now, then = servers(base()), servers(more)
@@ -65,7 +70,7 @@ def test_more_demand_never_needs_fewer_servers_nor_costs_less(times: float) -> N
     assert more.cost.total_idr * slack >= base().cost.total_idr
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.floats(0.7, 0.95))
 def test_a_stricter_slo_never_costs_less(strict: float) -> None:
     launch = national().launch
@@ -75,14 +80,14 @@ def test_a_stricter_slo_never_costs_less(strict: float) -> None:
         else e
         for e in launch.endpoints
     )
-    strictly, loosely = make_plan(varied(endpoints=tight), DRAWS), base()
+    strictly, loosely = planned(varied(endpoints=tight), DRAWS), base()
     slack = 1 + strictly.cost.optimality_gap + loosely.cost.optimality_gap
     assert strictly.cost.total_idr * slack >= loosely.cost.total_idr
 
 
 @pytest.mark.parametrize("code", ["ID_JI", "ID_JB"])
 def test_a_big_province_in_phase_1_changes_the_rack_of_phase_1(code: str) -> None:
-    moved, plan = make_plan(with_phases(**{code: 1}), MANY), base(MANY)
+    moved, plan = planned(with_phases(**{code: 1}), MANY), base(MANY)
     assert set(moved.phases[0].rack.servers) > set(plan.phases[0].rack.servers)
     assert busy(moved.phases[0].national) > 1.3 * busy(plan.phases[0].national)
 
@@ -180,7 +185,7 @@ def test_money_adds_up() -> None:
 
 def test_sufficiency_falls_when_the_design_is_less_cautious() -> None:
     bold = varied(design=national().launch.design.model_copy(update={"quantile": 0.8, "headroom": 1.0}))
-    plan = make_plan(bold, DRAWS)
+    plan = planned(bold, DRAWS)
     for cautious, daring in zip(base().phases, plan.phases, strict=True):
         assert daring.sufficiency < cautious.sufficiency
 
@@ -188,7 +193,7 @@ def test_sufficiency_falls_when_the_design_is_less_cautious() -> None:
 def test_a_binding_quota_is_said() -> None:
     launch = national().launch
     small = tuple(s.model_copy(update={"quota_per_day": 500.0}) if s.id == "registry" else s for s in launch.stations)
-    plan = make_plan(varied(stations=small), DRAWS)
+    plan = planned(varied(stations=small), DRAWS)
     rules = {b.subject: b.rule for b in plan.phases[0].bindings}
     assert rules["upstream.registry"] == "quota"
     assert {b.subject: b.rule for b in base().phases[0].bindings}["upstream.registry"] == "quota_holds"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from capacity.calibration import Calibration, ScalabilityFit
 from capacity.evidence import Machine
 from capacity.faults import Infeasible
-from capacity.planner import make_plan
+from capacity.planner import solve
 from capacity.queueing.scalability import usl
 from capacity.sizing.pods import size_stations
 from capacity.sizing.roles import server_sizes
@@ -84,7 +84,7 @@ def test_the_plan_takes_the_calibration_into_account() -> None:
     laws = (fit("api", contention=0.03), fit("database", contention=0.02))
     measured = Calibration(version=1, run="r", evidence="sha256:0", machine=machine, demands=(), scalability=laws)
     inputs = national()
-    plain, scaled = (make_plan(dataclasses.replace(inputs, calibration=c), 300).phases[-1] for c in (None, measured))
+    plain, scaled = (solve(dataclasses.replace(inputs, calibration=c), 200)[1].phases[-1] for c in (None, measured))
     api, before = ({s.id: s for s in p.national.services if s.site == "primary"}["api"] for p in (scaled, plain))
     assert api.replicas > before.replicas
     station = {s.id: s for s in scaled.national.stations}
