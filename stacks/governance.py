@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,9 @@ from infra.lease.model import ServerInputs
 from infra.policies.facts import Situation, declared, judged_on
 from infra.policies.rules import REFUSED, Remark, judge
 from infra.settings import FleetSettings
+
+
+READS, READ_PAUSE_S = 20, 0.1
 
 
 class PolicyRefused(OssError):
@@ -81,5 +85,14 @@ async def gates(environment: str, settings: FleetSettings, plan: LeasePlan) -> l
 async def _own_outputs() -> dict[str, Any]:
     """This stack's outputs as the last update left them. Read beside the state, so that nothing of it is copied."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    found = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": name})
-    return dict(found.get("outputs") or {})
+    for tries_left in reversed(range(READS)):
+        try:
+            found = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": name})
+        except Exception as error:
+            # The engine writes the same file at every step; a read between two of its writes finds it half there.
+            if not tries_left or "checkpoint" not in str(error):
+                raise
+            await asyncio.sleep(READ_PAUSE_S)
+        else:
+            return dict(found.get("outputs") or {})
+    return {}
