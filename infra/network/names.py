@@ -84,7 +84,7 @@ def zones(
     authority = [Record("@", "NS", f"{server.name}.{domain}.") for server in servers]
     own = [*_own_names(hosts, addresses.scale), *_devices(placed, addresses)]
     shared = [
-        *_groups(plan, hosts),
+        *_groups(plan, hosts, addresses),
         *_virtual(plan.network.virtual, addresses, service, hosts),
     ]
     forward = Zone(domain, (*authority, *own, *shared))
@@ -105,8 +105,13 @@ def _devices(placed: Sequence[Placed], addresses: AddressPlan) -> Iterator[Recor
             yield Record(each.name, "A", str(addresses.device(each.site, each.kind, each.index)))
 
 
-def _groups(plan: LeasePlan, hosts: Sequence[Host]) -> Iterator[Record]:
-    """Names that lead to every server of a role at a site; clients try one after the other."""
+def _groups(plan: LeasePlan, hosts: Sequence[Host], addresses: AddressPlan) -> Iterator[Record]:
+    """`database` leads to the primary; the others to every server of a role at a site, to be tried in turn."""
+    order = {site: number for number, site in enumerate(addresses.supernets)}
+    databases = [host for host in hosts if host.role == "database"]
+    if databases:
+        primary = min(databases, key=lambda host: (order[host.site], host.name))
+        yield Record("database", "A", primary.addresses[CLUSTER])
     groups: list[tuple[str, Role]] = [("kubernetes", "control"), ("database", "database")]
     if plan.network.time:
         groups.append(("ntp", plan.network.time.role))

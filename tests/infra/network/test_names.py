@@ -63,6 +63,11 @@ def test_public_names_lead_to_the_first_site_and_name_the_next() -> None:
     assert [r.value for r in apex] == [lines[0].address]
 
 
+def test_the_database_is_the_primary_at_the_first_site_whatever_the_alphabet_says() -> None:
+    (found,) = [record.value for record in made()[DOMAIN].records if record.name == "database"]
+    assert found == "10.20.2.201"
+
+
 def test_a_rack_has_names_for_its_one_network() -> None:
     plan = sample.plan()
     addresses = address_plan(plan, "rack", "10.94.0.0/16")
