@@ -12,7 +12,7 @@ from capacity.documents import shown
 from capacity.faults import BadInput, Fault
 from capacity.inputs import Inputs
 from capacity.leaseplan import LeasePlan, load_lease_plan, lock_path
-from capacity.memo import Calls, Memo
+from capacity.memo import Memo
 from capacity.planner import STUDIES, assemble, repriced, solve, studied
 from capacity.progress import Progress
 from capacity.whatif.changes import Base, Given, Variant, read_base, variant
@@ -25,7 +25,6 @@ class Outcome:
 
     variant: Variant
     plan: LeasePlan
-    computed: Computed
     optimal: bool = True
 
 
@@ -61,20 +60,20 @@ class WhatIf:
         before = self._last
         if early and before is not None and _rents_differ_only(before.inputs, changed.inputs):
             same = repriced(before, changed.inputs)
-            early(Outcome(changed, assemble(same, self.memo, studies=False), same, optimal=False))
+            early(Outcome(changed, assemble(same, self.memo, studies=False), optimal=False))
         computed, plan = solve(changed.inputs, self.plan.draws or None, progress, self.memo)
         self._last = computed
-        return Outcome(changed, plan, computed)
+        return Outcome(changed, plan)
 
     def whole(self, outcome: Outcome, progress: Progress | None = None) -> LeasePlan:
         """The plan with its studies, as `oss plan` writes it: for the report. Takes seconds the first time."""
         if not outcome.variant.values:
             return self.plan
-        return self.memo(_studied, outcome.plan, outcome=outcome, progress=progress, call=self.memo)
+        return self.memo(self._studied, outcome.plan, changed=outcome.variant, progress=progress)
 
-
-def _studied(plan: LeasePlan, outcome: Outcome, progress: Progress | None, call: Calls) -> LeasePlan:
-    return studied(outcome.computed, plan, progress, call)
+    def _studied(self, plan: LeasePlan, changed: Variant, progress: Progress | None) -> LeasePlan:
+        computed, _ = solve(changed.inputs, self.plan.draws or None, progress, self.memo)
+        return studied(computed, plan, progress, self.memo)
 
 
 def _rents_differ_only(before: Inputs, after: Inputs) -> bool:
