@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import math
 from typing import Any
 
 import xlsxwriter
@@ -28,7 +29,9 @@ from capacity.report.values import (
 )
 
 _HEAD = 2  # rows above the column headings
+_DAY = "d mmmm yyyy"
 _RUPIAH = '"Rp"#,##0'
+_LINE_PT = 15.0
 _FIXED = dt.datetime(2018, 1, 1)  # the same plan gives the same bytes
 
 
@@ -65,7 +68,10 @@ class _Sheets:
         """Title, mark, hash, and the list of sheets."""
         say = self.language
         sheet = self.book.add_worksheet(say.say("report.sheet_front"))
-        sheet.set_column(0, 0, 100)
+        sheet.set_column(0, 0, 78)
+        sheet.set_row(4, 2 * _LINE_PT)
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 1)
         sheet.write_string(0, 0, say.text(self.report.title), self.large)
         sheet.write_string(1, 0, say.text(self.report.subtitle))
         if self.report.indicative:
@@ -96,8 +102,11 @@ class _Sheets:
         for k, column in enumerate(table.columns):
             sheet.set_column(k, k, column.width)
             sheet.write_string(_HEAD, k, self.language.text(column.title), self.bold)
+        heads = (_lines(self.language.text(c.title), c.width - 1) for c in table.columns)
+        sheet.set_row(_HEAD, _LINE_PT * max(heads))
         first = _HEAD + 1
         for n, row in enumerate(table.rows):
+            sheet.set_row(first + n, self._height(table, row))
             for k, cell in enumerate(row):
                 self._cell(sheet, first + n, k, cell, unlocked=k in table.inputs)
         end = first + len(table.rows)
@@ -105,11 +114,11 @@ class _Sheets:
         after = end + len(table.totals)
         if table.words:
             sheet.write_string(after, 0, self.language.say("hps.in_words"), self.bold)
-            sheet.write_string(after, 1, self.language.text(table.words))
-            sheet.write_string(after + 1, 1, self.language.say("report.words_note"))
+            self._wide(sheet, table, after, 1, self.language.text(table.words))
+            self._wide(sheet, table, after + 1, 1, self.language.say("report.words_note"))
             after += 2
         if table.note:
-            sheet.write_string(after + 1, 0, self.language.text(table.note))
+            self._wide(sheet, table, after + 1, 0, self.language.text(table.note))
         if table.rows:
             name = table.anchor.replace("-", "_")
             corner = xl_rowcol_to_cell(end - 1, len(table.columns) - 1, True, True)
@@ -122,6 +131,24 @@ class _Sheets:
         sheet.fit_to_pages(1, 0)
         sheet.set_footer("&L&8" + self.report.plan_hash + "&R&P / &N")
         sheet.protect("", {"format_columns": True, "format_rows": True, "select_locked_cells": True})
+
+    def _height(self, table: Table, row: tuple[Value | Live, ...]) -> float:
+        """Points that a row's longest cell needs: not every program fits wrapped rows when it opens a file."""
+        texts = (
+            (self.language.text(cell), column.width)
+            for cell, column in zip(row, table.columns, strict=True)
+            if not isinstance(cell, Product | Subtotal | Linked | Rupiah | Number | Share | Day)
+        )
+        return _LINE_PT * max((_lines(text, width) for text, width in texts), default=1)
+
+    def _wide(self, sheet: Any, table: Table, row: int, first: int, text: str) -> None:
+        """A text over all columns from `first` on."""
+        last = len(table.columns) - 1
+        sheet.set_row(row, _LINE_PT * _lines(text, sum(c.width for c in table.columns[first:])))
+        if last > first:
+            sheet.merge_range(row, first, row, last, text, self.wrap)
+        else:
+            sheet.write_string(row, first, text, self.wrap)
 
     def _totals(self, sheet: Any, table: Table, first: int, end: int) -> None:
         last = len(table.columns) - 1
@@ -156,9 +183,7 @@ class _Sheets:
                 pattern = "0" + ("." + "0" * digits if digits else "") + "%"
                 sheet.write_number(row, column, share, self._format(f"+{pattern};-{pattern}" if signed else pattern))
             case Day(day):
-                sheet.write_datetime(
-                    row, column, dt.datetime(day.year, day.month, day.day), self._format("d mmmm yyyy")
-                )
+                sheet.write_datetime(row, column, dt.datetime(day.year, day.month, day.day), self._format(_DAY))
             case _:
                 sheet.write_string(row, column, self.language.text(cell), self._format("@", unlocked=unlocked))
 
@@ -166,10 +191,17 @@ class _Sheets:
         key = (number, unlocked, bold)
         if key not in self._formats:
             look = {"num_format": number, "border": 1, "valign": "top", "text_wrap": number == "@", "bold": bold}
+            if number in ("@", _DAY):
+                look |= {"align": "left", "indent": 1}
             if unlocked:
                 look |= {"locked": False, "bg_color": "#fff6c8"}
             self._formats[key] = self.book.add_format(look)
         return self._formats[key]
+
+
+def _lines(text: str, width: int) -> int:
+    """Lines that a text takes in a column of so many characters; words leave a tenth of each line empty."""
+    return 1 if len(text) <= width else math.ceil(1.1 * len(text) / width)
 
 
 def _amount(value: Value) -> tuple[int, bool]:
