@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capacity.leaseplan import PhasePlan
 from capacity.report.estimate import Alternative, Estimate, alternatives, first_order, line_idr
+from capacity.report.sections.extremes import extremes
 from capacity.report.sections.words import count, listing, money, phase_name, say
 from capacity.report.sources import Sources
 from capacity.report.values import (
@@ -89,6 +90,7 @@ def certainty(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
         chart,
         table,
         *((hindcast,) if plan.hindcast else ()),
+        *extremes(plan),
     )
 
 

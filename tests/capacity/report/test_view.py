@@ -12,6 +12,7 @@ from capacity.faults import BadInput
 from capacity.report.compare import changes
 from capacity.report.estimate import alternatives, estimate, line_idr
 from capacity.report.language import language
+from capacity.report.sections.extremes import extremes
 from capacity.report.sources import Rule, Sources
 from capacity.report.tilemap import PLACES, tiles
 from capacity.report.values import Heading, Number, Paragraph, Report, Say, Table
@@ -188,3 +189,14 @@ def test_compare_names_what_changed_and_the_input(sources: Sources) -> None:
     found = changes(plan, other)
     assert found.inputs == ("national.yaml",)
     assert len(found.rows) == 1
+
+
+def test_stress_scenarios_and_influence_stand_in_the_report(sources: Sources) -> None:
+    plan = sources.plan
+    blocks = extremes(plan)
+    tables = [b for b in blocks if isinstance(b, Table)]
+    assert [t.anchor for t in tables] == ["stress", "influence"]
+    assert len(tables[0].rows) == len(plan.stress) == 4
+    assert len(tables[1].rows) == len(plan.sensitivity)
+    bare = plan.model_copy(update={"stress": (), "sensitivity": ()})
+    assert extremes(bare) == ()
