@@ -20,7 +20,6 @@ from infra.policies.facts import Situation, declared, judged_on
 from infra.policies.rules import REFUSED, Remark, judge
 from infra.settings import FleetSettings
 
-
 READS, READ_PAUSE_S = 20, 0.1
 
 
