@@ -40,10 +40,10 @@ class Printer:
             self._pool.submit(warm)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._pool:
             return
-        if self._printed and not self._printed.done():  # interrupted: nobody waits for the PDF any more
+        if kind:  # nobody waits for the PDF any more
             for process in multiprocessing.active_children():
                 if process not in self._others:
                     process.terminate()
