@@ -86,7 +86,8 @@ def virtual(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> list
     return [
         {
             "id": line.id,
-            "address": f"{line.address}/{line.prefix}",
+            # A host's prefix, so that it brings no route: the server goes on speaking to others under its own address.
+            "address": f"{line.address}/32",
             "interface": INTERFACE if outputs.scale == "rack" else f"{plan.network.bond.name}.{vlans[line.network]}",
             "own": server.addresses[line.network],
             "router_id": line.router_id,

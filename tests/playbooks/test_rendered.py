@@ -121,12 +121,12 @@ def test_only_the_other_edge_servers_of_the_site_may_talk_about_the_virtual_addr
 
 def test_the_edge_servers_of_a_site_share_an_address_by_rank_and_speak_to_one_another() -> None:
     one, two = (hosts("national")[f"primary-edge-0{n}"]["edge_virtual"][0] for n in (1, 2))
-    assert one["address"] == two["address"] == "10.20.4.5/24"
+    assert one["address"] == two["address"] == "10.20.4.5/32"
     assert one["router_id"] == two["router_id"]
     assert one["priority"] > two["priority"]
     assert (one["own"], one["peers"]) == ("10.20.4.11", ["10.20.4.12"])
     text = rendered("edge", "keepalived.conf.j2", hosts("national")["primary-edge-01"])
-    words = ("interface bond0.104", "unicast_src_ip 10.20.4.11", "    10.20.4.12\n", "nopreempt", "10.20.4.5/24")
+    words = ("interface bond0.104", "unicast_src_ip 10.20.4.11", "    10.20.4.12\n", "nopreempt", "10.20.4.5/32")
     assert all(word in text for word in words)
     assert "interface eth0" in rendered("edge", "keepalived.conf.j2", hosts("rack")["primary-edge-01"])
 
