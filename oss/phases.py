@@ -28,12 +28,18 @@ from capacity.phasing.demand import phasing_problem
 from capacity.phasing.edit import apply_phases, phasing_path
 from oss.console import out, progress, table
 
+POINTS = 7
+LEGEND = """mean wait: days from the first launch until a business may register, on average over businesses
+largest step: most that one phase adds to the load; peak: load on the launch day; moved: provinces unlike the plan"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `oss phases`."""
     parser.add_argument("plan", nargs="?", help="the launch plan (default: capacity/plans/national.yaml)")
     parser.add_argument("--rules", type=Path, help="the stated rules (default: PLAN.phasing.yaml beside the plan)")
-    parser.add_argument("--points", type=int, default=7, help="rows between the extremes, both included (default 7)")
+    parser.add_argument(
+        "--points", type=int, default=POINTS, help=f"rows between the extremes, both included (default {POINTS})"
+    )
     parser.add_argument("--json", action="store_true", help="print the frontier as JSON")
     parser.add_argument("--apply", type=int, metavar="K", help="write the assignment of row K into the plan")
     parser.add_argument("--alternative", action="store_true", help="with --apply: write the row's alternative instead")
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_document(problem, rules, choices, current, wrong), ensure_ascii=False, indent=2))
     else:
-        _show(problem, rules, choices, current, wrong, path)
+        _show(problem, rules, choices, current, wrong, path, args.points)
     return Exit.GO
 
 
@@ -94,6 +100,7 @@ def _show(
     current: Assignment,
     wrong: list[str],
     path: Path,
+    points: int,
 ) -> None:
     out.print(f"rules: {rules.reason}", markup=False, style="dim")
     table(
@@ -106,6 +113,7 @@ def _show(
         + [("plan", *_cells(current), "")],
         right=(0, 1, 2, 6),
     )
+    out.print(LEGEND, markup=False, style="dim")
     if wrong:
         out.print(f"the plan breaks the rules: {'; '.join(wrong)}", markup=False, style="yellow")
     for n, choice in enumerate(choices, start=1):
@@ -116,7 +124,11 @@ def _show(
             other = choice.alternative
             meaning = f"wait {other.waiting_days:.1f} days, step {other.step:,.0f}"
             out.print(f"  alternative: {differs} provinces elsewhere, {meaning}", markup=False, style="dim")
-    out.print(f"\n`oss phases {shown(path)} --apply ROW` writes a row into the plan", markup=False)
+    same = f" --points {points}" if points != POINTS else ""
+    hint = (
+        f"`oss phases {shown(path)}{same} --apply ROW` writes a row into the plan, with --alternative the row's other"
+    )
+    out.print(f"\n{hint}; --json lists the alternatives' provinces", markup=False)
 
 
 def _cells(one: Assignment) -> tuple[str, str, str, str, str]:

@@ -163,7 +163,10 @@ def broken(problem: Problem, rules: PhasingRules, phase: IntArray) -> list[str]:
     lower, upper = _bounds(problem, rules)
     wrong = (x < lower - EXACT) | (x > upper + EXACT)
     places = sorted({int(n) // PHASES for n in np.flatnonzero(wrong)})
-    out = [f"{problem.regions[r]} may not join in phase {phase[r]}" for r in places]
+    out = []
+    for r in places:
+        why = _forbidden_by(rules, problem.regions[r], int(phase[r]))
+        out.append(f"{problem.regions[r]} may not join in phase {phase[r]} ({why})")
     parts: dict[str, dict[str, Any]] = {
         "shares or counts of the phases": {"zones": "free", "together": ()},
         "the time-zone rule": {"limits": (), "together": ()},
@@ -176,6 +179,17 @@ def broken(problem: Problem, rules: PhasingRules, phase: IntArray) -> list[str]:
         if ((value < np.array(one.low) - EXACT) | (value > np.array(one.high) + EXACT)).any():
             out.append(name)
     return out
+
+
+def _forbidden_by(rules: PhasingRules, region: str, phase: int) -> str:
+    """Which rule forbids a region a phase."""
+    if rules.fixed.get(region, phase) != phase:
+        return f"fixed to phase {rules.fixed[region]}"
+    if phase in rules.forbidden.get(region, ()):
+        return "forbidden"
+    if phase < rules.ready.get(region, 1):
+        return f"its satgas is ready from phase {rules.ready[region]}"
+    return f"special economic zones join by phase {rules.special_zones_by}"
 
 
 class _Rows:

@@ -127,6 +127,20 @@ def test_what_an_assignment_means() -> None:
     assert sum(one.growth) == pytest.approx(one.peak[-1])
 
 
+def test_a_broken_rule_is_named_with_its_region() -> None:
+    rules = _rules(
+        fixed={"A": 1}, forbidden={"B": [3]}, ready={"C": 2}, special_zones=["D"], special_zones_by=2,
+        special_zones_source="test",
+    )  # fmt: skip
+    said = broken(_problem([10] * 6), rules, np.array([2, 3, 1, 3, 1, 2]))
+    assert said == [
+        "A may not join in phase 2 (fixed to phase 1)",
+        "B may not join in phase 3 (forbidden)",
+        "C may not join in phase 1 (its satgas is ready from phase 2)",
+        "D may not join in phase 3 (special economic zones join by phase 2)",
+    ]
+
+
 def test_a_plan_is_kept_where_it_is_as_good() -> None:
     problem, rules = _problem([10, 10, 10, 10, 10, 10]), _rules(limits=[{"phase": 1, "max_share": 0.5}])
     prefer = np.array([1, 3, 1, 2, 1, 2])
