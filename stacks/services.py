@@ -14,7 +14,6 @@ import pulumi_kubernetes as kubernetes
 from capacity.faults import BadInput, Fault
 from capacity.leaseplan import Deployment, ServicePlan
 from infra.cluster import clusters
-from infra.components.fleet_outputs import RACK_TLS_PORT
 from infra.components.load_generator import (
     CALLBACK_FILE,
     NAMESPACE,
@@ -117,7 +116,7 @@ def generator_args(
     return LoadGeneratorArgs(
         image=settings.load_test_image,
         pull=settings.pull or ("Never" if rack else "IfNotPresent"),
-        host=wanted.host or (f"https://{edge}:{RACK_TLS_PORT}" if rack else now.outputs.endpoints.portal),
+        host=wanted.host or (f"https://{edge}" if rack else now.outputs.endpoints.portal),
         plan=settings.lock_file.read_text(encoding="utf-8"),
         profile=wanted.profile,
         phase=settings.phase,

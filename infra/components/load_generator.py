@@ -19,13 +19,14 @@ from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.components.permit_service import CA_FILE, SECRETS_FOLDER, USER, fingerprint
-from infra.components.topology import GENERATOR_IP
+from infra.components.topology import CONTAINER_PORT, GENERATOR_IP
 
 NAMESPACE = "oss-loadtest"
-MASTER_PORT, WEB_PORT = 5557, 8089
+# The port that the nodes' firewalls leave open among pods.
+MASTER_PORT, WEB_PORT = CONTAINER_PORT, 8089
 PLAN_FOLDER, PLAN_FILE, EVIDENCE_FOLDER = "/etc/oss/plan", "lease.lock.yaml", "/evidence"
 PASSWORD_FILE, CALLBACK_FILE = "test-password", "callback-key"
-MASTER_CPU_M, MASTER_MEMORY_MIB = 500, 384
+MASTER_CPU_M, MASTER_MEMORY_MIB = 250, 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ def _common(args: LoadGeneratorArgs) -> list[str]:
 
 
 def _master(args: LoadGeneratorArgs) -> list[str]:
-    words = ["--master", "--expect-workers", str(args.workers), "--web-host", "127.0.0.1", "--web-port", str(WEB_PORT)]
+    words = ["--master", "--master-bind-port", str(MASTER_PORT), "--expect-workers", str(args.workers)]
+    words += ["--web-host", "127.0.0.1", "--web-port", str(WEB_PORT)]
     return [*_common(args), *words, *(["--autostart"] if args.start else [])]
 
 

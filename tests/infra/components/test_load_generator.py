@@ -61,7 +61,7 @@ def test_pods_keep_to_the_restricted_standard_within_limits() -> None:
     assert set(pods(recording)) == {"master", "worker"}
     for name, pod in pods(recording).items():
         (container,) = pod["containers"]
-        size = {"cpu": "1000m", "memory": "512Mi"} if name == "worker" else {"cpu": "500m", "memory": "384Mi"}
+        size = {"cpu": "1000m", "memory": "512Mi"} if name == "worker" else {"cpu": "250m", "memory": "384Mi"}
         assert container["resources"]["requests"] == container["resources"]["limits"] == size
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -73,7 +73,7 @@ def test_pods_keep_to_the_restricted_standard_within_limits() -> None:
     (namespace,) = recording.of("core/v1:Namespace").values()
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     (quota,) = recording.of("core/v1:ResourceQuota").values()
-    assert quota["spec"]["hard"]["limits.cpu"] == "4500m"
+    assert quota["spec"]["hard"]["limits.cpu"] == "4250m"
     assert quota["spec"]["hard"]["pods"] == "5"
 
 
@@ -112,7 +112,7 @@ def test_workers_reach_the_master_and_the_target_and_nothing_else() -> None:
     assert policies["default-deny"]["policyTypes"] == ["Ingress", "Egress"]
     assert "egress" not in policies["master"]
     to_master, to_target = policies["worker"]["egress"]
-    assert to_master["ports"] == [{"port": 5557, "protocol": "TCP"}]
+    assert to_master["ports"] == [{"port": 8000, "protocol": "TCP"}]
     assert to_target["to"] == [{"ipBlock": {"cidr": "10.97.2.11/32"}}]
     assert to_target["ports"] == [{"port": 8443, "protocol": "TCP"}]
 
@@ -122,7 +122,7 @@ def test_a_target_with_a_name_needs_dns() -> None:
         p["metadata"]["name"]: p["spec"] for p in generator("https://oss.internal").of("v1:NetworkPolicy").values()
     }
     ports = [[port["port"] for port in rule["ports"]] for rule in policies["worker"]["egress"]]
-    assert ports == [[5557], [443], [53, 53]]
+    assert ports == [[8000], [443], [53, 53]]
 
 
 def test_it_starts_by_itself_only_where_that_is_asked_for() -> None:
