@@ -98,7 +98,7 @@ def _in_turn(
     free = np.ones((n, weeks), dtype=bool)
     for p, name in enumerate(people):
         free[p, list(away.get(name, ()))] = False
-    burden, last = np.zeros(n), np.full(n, -weeks)
+    burden, last = np.zeros(n), np.full(n, -weeks - rest - 1)
     for w in range(weeks):
         able = [p for p in range(n) if free[p, w] and w - last[p] > rest]
         if len(able) < seats:

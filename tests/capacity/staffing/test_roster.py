@@ -12,6 +12,7 @@ from pyworkforce.scheduling import MinRequiredResources
 
 from capacity.faults import BadInput, Infeasible
 from capacity.staffing import Roster, WorkRules, on_call_roster, shift_templates, tours, weekly_roster
+from capacity.staffing.oncall import least_burden
 
 OFFICE = WorkRules(paid_h=7.5)
 
@@ -128,6 +129,28 @@ def test_on_call_is_fair_and_rested(people: int, weeks: int, seats: int, rest: i
         assert all(b - a > rest for a, b in itertools.pairwise(duties))
     assert max(roster.burden) - min(roster.burden) <= 1 or people == seats * (rest + 1)
     assert sum(roster.burden) == weeks * seats
+
+
+@given(st.lists(st.sampled_from([1.0, 1.2, 1.4, 2.0]), min_size=1, max_size=60), st.integers(6, 16), st.integers(0, 2))
+@settings(max_examples=60)
+def test_duties_in_turn_come_close_to_an_equal_share(weights: list[float], people: int, rest: int) -> None:
+    names = tuple(f"p{n}" for n in range(people))
+    roster = on_call_roster(names, tuple(weights), 2, rest, seconds=0.0)
+    assert all(len(set(week)) == 2 for week in roster.weeks)
+    for name in names:
+        duties = [w for w, week in enumerate(roster.weeks) if name in week]
+        assert all(b - a > rest for a, b in itertools.pairwise(duties))
+    assert sum(roster.burden) == pytest.approx(2 * sum(weights))
+    bound = least_burden(tuple(weights), 2, people)
+    assert bound <= max(roster.burden) + 1e-9
+    assert max(roster.burden) <= bound + 2 * max(weights), "a week or two beyond an equal share at most"
+    assert roster.gap == pytest.approx(max(roster.burden) / bound - 1, abs=1e-9)
+
+
+def test_equal_weeks_are_shared_out_exactly() -> None:
+    roster = on_call_roster(tuple("ABCDEFGHIJKLM"), (1.0,) * 125, 2, 2, seconds=0.0)
+    assert roster.gap == 0.0
+    assert max(roster.burden) - min(roster.burden) <= 1.0
 
 
 def test_holidays_weigh_more_and_absences_hold() -> None:
