@@ -52,7 +52,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def growth(what: str, great: Usage, servers: int, small: Usage) -> dict[str, Any]:
-    """How much more CPU a server costs in a larger fleet. The engine writes its whole state at every step of a create."""
+    """How much more CPU a server costs in a larger fleet. The engine writes all state at each step of a create."""
     grown = (great.cpu_s / servers) / (small.cpu_s / SERVERS)
     return row(f"fleet: CPU a server of {what} at {servers}, over that at {SERVERS}", grown, "times", GROWTH_BAR)
 
