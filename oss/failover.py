@@ -158,7 +158,8 @@ def drill(
                 cut.end()
         timeline = outcome.path.with_suffix(".timeline.csv").read_text(encoding="utf-8")
     if outcome.error:
-        raise outcome.error
+        remedy = f"See that `oss loadtest smoke --env {args.environment}` passes, then run the drill again."
+        raise StepFailed(f"the load was not offered: {outcome.evidence.reasons[0]}", remedy)
     if cut.error:
         raise cut.error
     figures = _figures(timeline, cut)
