@@ -261,7 +261,7 @@ def assemble(all_of: Computed, call: Calls = direct, studies: bool = True) -> Le
     check_addresses(launch, servers)
     deployed = deployments(all_of, servers, call)
     phases = tuple(
-        _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"]) for p in launch.phases
+        _phase(all_of, p, servers, deployed[p.id, "national"], deployed[p.id, "rack"], call) for p in launch.phases
     )
     supporting = supporting_lines(all_of, phases)
     people, shifts = staff(all_of, call)
@@ -319,14 +319,19 @@ def check_addresses(launch: Launch, servers: Sequence[LeasedServer]) -> None:
 
 
 def _phase(
-    all_of: Computed, phase: Phase, servers: tuple[LeasedServer, ...], national: Deployment, rack: Deployment
+    all_of: Computed,
+    phase: Phase,
+    servers: tuple[LeasedServer, ...],
+    national: Deployment,
+    rack: Deployment,
+    call: Calls,
 ) -> PhasePlan:
     launch = all_of.launch
     months = list(phase_months(launch, phase))
     point = all_of.phase_point(phase)
     size = {p.code: p.businesses for p in all_of.inputs.provinces}
     standing = tuple(s for s in servers if s.phase <= phase.id)
-    growth, collapse = retry_margin(all_of, phase)
+    growth, collapse = retry_margin(all_of, phase, call)
     busiest = np.quantile(all_of.found.busiest_day[:, months].max(axis=1), BANDS)
     rates = np.quantile(all_of.found.rates[:, :, months].max(axis=2), BANDS, axis=1)
     sites = _sites(all_of, phase, standing)

@@ -14,8 +14,9 @@ from capacity.assembly.leases import leased_servers
 from capacity.demand.design import phase_point
 from capacity.demand.peaks import amplification
 from capacity.faults import BadInput, Fault, Infeasible
-from capacity.launch import Phase, Scenario, Station
+from capacity.launch import EndpointPlan, Launch, Phase, Scenario, Station
 from capacity.leaseplan import QuotaUse, StationUnderStress, StressResult
+from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.facilities import bandwidth_mbit_s, sessions
 from capacity.sizing.needs import SiteNeed, standing
 from capacity.sizing.pods import size_stations
@@ -120,22 +121,31 @@ def _words(
     return "; ".join(words_id) or "tertampung", "; ".join(words_en) or "carried"
 
 
-def retry_margin(all_of: Computed, phase: Phase) -> tuple[float, float]:
+def retry_margin(all_of: Computed, phase: Phase, call: Calls = direct) -> tuple[float, float]:
     """Calls made over calls meant at the design rates, and the multiple of these at which retries bring it down.
 
     At most the multiple that saturates the fullest station by first calls alone; less when waits near it make clients
     try again (C4).
     """
-    launch, site = all_of.launch, all_of.launch.site_of_kind("primary").id
-    point = all_of.phase_point(phase)
-    sizes = installed_sizes(all_of, site, phase)
+    launch, point = all_of.launch, all_of.phase_point(phase)
+    sizes = installed_sizes(all_of, launch.site_of_kind("primary").id, phase)
+    seen = narrowed(launch, "classes", "stations", "endpoints")
+    return call(_retry_margin, seen, all_of.endpoints, dict(point.class_rates), point.factor, sizes)
 
+
+def _retry_margin(
+    launch: Launch,
+    endpoints: tuple[EndpointPlan, ...],
+    class_rates: Mapping[str, float],
+    factor: float,
+    sizes: Mapping[str, Size],
+) -> tuple[float, float]:
     def at(times: float) -> Amplified:
-        rates = {kind: rate * times for kind, rate in point.class_rates.items()}
-        return with_retries(launch, all_of.endpoints, rates, point.factor, sizes, whether_only=True)
+        rates = {kind: rate * times for kind, rate in class_rates.items()}
+        return with_retries(launch, endpoints, rates, factor, sizes, whether_only=True)
 
     growth = max(1.0, round(at(1.0).growth, 4))
-    work = workload(launch, all_of.endpoints, point.class_rates, point.factor)
+    work = workload(launch, endpoints, class_rates, factor)
     full = min(
         float(at_one.carries(1.0)[0] / work.stations[name].busy[0])
         for name, at_one in sizes.items()
