@@ -7,6 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.cluster import clusters
 from infra.components.platform import Platform, namespace_plans
+from infra.playbooks.network import cluster_dns
 from infra.settings import PlatformSettings
 from stacks import config
 from stacks.standing import kubeconfig, standing
@@ -30,6 +31,7 @@ async def program(environment: str) -> None:
             plans,
             sources,
             databases,
+            cluster_dns(now.outputs, now.plan, cluster),
             outside_https=settings.scale == "national",
             opts=pulumi.ResourceOptions(providers=[provider]),
         )

@@ -58,7 +58,10 @@ def namespace_plans(deployment: Deployment, site: str) -> tuple[NamespacePlan, .
 
 
 class Platform(pulumi.ComponentResource):
-    """Everything that stands in a cluster before services do. `sources` are the networks whose hosts may call in."""
+    """Everything that stands in a cluster before services do. `sources` are the networks whose hosts may call in.
+
+    `nameservers`: addresses that pods may ask for names; servers, not pods, answer them.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Platform(pulumi.ComponentResource):
         namespaces: Sequence[NamespacePlan],
         sources: Sequence[str],
         databases: Sequence[str],
+        nameservers: Sequence[str],
         outside_https: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -83,6 +87,7 @@ class Platform(pulumi.ComponentResource):
         places = {service.id: plan.name for plan in namespaces for service in plan.services}
         self.namespaces = {plan.name: self._namespace(name, plan) for plan in namespaces}
         for plan in namespaces:
+            self._names_policy(name, plan, nameservers)
             self._policies(name, plan, places, sources, databases, outside_https)
         self.register_outputs({})
 
@@ -131,6 +136,14 @@ class Platform(pulumi.ComponentResource):
         )
         return namespace
 
+    def _names_policy(self, name: str, plan: NamespacePlan, nameservers: Sequence[str]) -> None:
+        if not nameservers:
+            return
+        dns = [_port(53, "UDP"), _port(53, "TCP")]
+        to = [_hosts(f"{address}/32") for address in nameservers]
+        allow = networking.NetworkPolicyEgressRuleArgs(to=to, ports=dns)
+        self._policy(name, plan, "dns", self.namespaces[plan.name], {}, ["Egress"], egress=[allow])
+
     def _policies(
         self,
         name: str,
@@ -142,10 +155,6 @@ class Platform(pulumi.ComponentResource):
     ) -> None:
         namespace = self.namespaces[plan.name]
         self._policy(name, plan, "default-deny", namespace, {}, ["Ingress", "Egress"])
-        dns = [_port(53, "UDP"), _port(53, "TCP")]
-        system = networking.NetworkPolicyPeerArgs(namespace_selector=_namespace("kube-system"))
-        allow_dns = networking.NetworkPolicyEgressRuleArgs(to=[system], ports=dns)
-        self._policy(name, plan, "dns", namespace, {}, ["Egress"], egress=[allow_dns])
         for service in plan.services:
             part = PARTS[service.id]
             callers = [places[p.id] for p in PARTS.values() if service.id in p.calls and p.id in places]

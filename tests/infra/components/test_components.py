@@ -89,7 +89,7 @@ def test_a_role_is_spread_over_racks(racks: int) -> None:
 def platform() -> Recording:
     def program() -> None:
         plan = namespace_plans(PLAN.phases[0].rack, "primary")
-        Platform("primary", plan, ["10.97.2.0/24"], ["10.97.2.201"], outside_https=False)
+        Platform("primary", plan, ["10.97.2.0/24"], ["10.97.2.201"], ["10.97.2.21"], outside_https=False)
 
     return record(program)[0]
 
@@ -120,6 +120,9 @@ def test_everything_is_denied_but_the_plan_of_calls() -> None:
     registry = policies["primary-oss-upstream-registry"]["spec"]
     assert "egress" not in registry  # the stand-in keeps nothing and calls nobody
     assert "10.97.2.201/32" in str(policies["primary-oss-satgas-satgas"]["spec"]["egress"])
+    names = policies["primary-oss-satgas-dns"]["spec"]["egress"]
+    assert "10.97.2.21/32" in str(names)
+    assert {(p["port"], p["protocol"]) for p in names[0]["ports"]} == {(53, "UDP"), (53, "TCP")}
 
 
 def test_namespace_arithmetic_counts_one_replica_more_of_each() -> None:
