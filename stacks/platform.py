@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.cluster import clusters
 from infra.components.platform import Platform, namespace_plans
-from infra.playbooks.network import cluster_dns
+from infra.network.nameservers import cluster_dns
 from infra.settings import PlatformSettings
 from stacks import config
 from stacks.standing import kubeconfig, standing

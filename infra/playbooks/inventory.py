@@ -16,6 +16,7 @@ from capacity.faults import BadInput
 from capacity.leaseplan import LeasePlan, Role
 from infra.cluster import NODE_RESERVE, SERVICE_RANGE, Cluster, clusters
 from infra.components.topology import DATABASE_NAME, DATABASE_USER, PARTS
+from infra.network.nameservers import cluster_dns, nameservers
 from infra.outputs import FleetOutputs, FleetServer
 from infra.playbooks import network
 from infra.playbooks.firewall import blocked_administration, host_rules, rack_gateway
@@ -97,8 +98,8 @@ def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: 
         hosts[server.name] |= _database(server, outputs, plan)
     for server in outputs.with_role("edge"):
         hosts[server.name] |= _edge(server, outputs, plan)
-    answering = network.name_servers(outputs, plan)
-    for server in answering:
+    named = nameservers(outputs, plan)
+    for server in named:
         hosts[server.name] |= _nameserver(server, outputs, plan, found, programs)
     roles: dict[str, Any] = {
         group: {"hosts": {s.name: {} for s in outputs.with_role(role)}}
@@ -109,7 +110,7 @@ def inventory(outputs: FleetOutputs, plan: LeasePlan, ssh: SshAccess, programs: 
         f"site_{site}": {"hosts": {s.name: {} for s in outputs.servers if s.site == site}}
         for site in dict.fromkeys(server.site for server in outputs.servers)
     }
-    names: dict[str, Any] = {NAMESERVER: {"hosts": {s.name: {} for s in answering}}} if answering else {}
+    names: dict[str, Any] = {NAMESERVER: {"hosts": {s.name: {} for s in named}}} if named else {}
     return {"all": {"hosts": hosts, "children": roles | names | sites}}
 
 
@@ -198,7 +199,7 @@ def _worker(
         | reserved
         | {
             "kubernetes_node": "worker",
-            "kubernetes_cluster_dns": network.cluster_dns(outputs, plan, cluster),
+            "kubernetes_cluster_dns": cluster_dns(outputs, plan, cluster),
             "kubernetes_pod_cidr": str(cluster.pod_cidrs[server.name]),
             "kubernetes_node_labels": labels,
             "kubernetes_images": [

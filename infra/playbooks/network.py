@@ -6,9 +6,9 @@ import ipaddress
 from typing import Any
 
 from capacity.leaseplan import LeasePlan
-from infra.cluster import Cluster
 from infra.network.addresses import AddressPlan, address_plan
 from infra.network.names import Host, zone_file, zones
+from infra.network.nameservers import nameservers
 from infra.outputs import FleetOutputs, FleetServer
 from infra.rack.network import INTERFACE
 
@@ -17,21 +17,10 @@ WITHOUT_INTERFACE = "oob"  # the BMC's network, which the server's own system do
 DEFAULT_ROUTE = {"edge": "edge"}  # role → network of its gateway; `cluster` for the others
 
 
-def name_servers(outputs: FleetOutputs, plan: LeasePlan) -> tuple[FleetServer, ...]:
-    """The servers that answer for names, by name; none when the plan names no name service."""
-    service = plan.network.names
-    return outputs.with_role(service.role) if service else ()
-
-
 def resolvers(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> list[str]:
     """Whom a server asks: its own site's name servers first."""
-    answering = sorted(name_servers(outputs, plan), key=lambda s: (s.site != server.site, s.name))
-    return [s.address for s in answering]
-
-
-def cluster_dns(outputs: FleetOutputs, plan: LeasePlan, cluster: Cluster) -> list[str]:
-    """Whom a cluster's pods ask: its control servers, where they are the name servers."""
-    return [s.address for s in cluster.control if s in name_servers(outputs, plan)]
+    near = sorted(nameservers(outputs, plan), key=lambda s: (s.site != server.site, s.name))
+    return [s.address for s in near]
 
 
 def time(server: FleetServer, outputs: FleetOutputs, plan: LeasePlan) -> dict[str, Any]:
