@@ -70,8 +70,8 @@ def test_an_address_plan_that_is_too_small_is_refused() -> None:
 
 def test_network_cards_and_sessions_can_ask_for_edge_servers() -> None:
     facilities = launch().facilities
-    wide = varied(facilities=facilities.model_copy(update={"bandwidth_headroom": 180.0}))
-    many = varied(facilities=facilities.model_copy(update={"session_kib": 18_000.0}))
+    wide = varied(facilities=facilities.model_copy(update={"bandwidth_headroom": 140.0}))
+    many = varied(facilities=facilities.model_copy(update={"session_kib": 14_000.0}))
     few = sum(1 for s in plan().servers if s.role == "edge")
     for inputs, resource in ((wide, "Mbit/s"), (many, "GiB of memory")):
         made = planned(inputs)

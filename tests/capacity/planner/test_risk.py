@@ -70,7 +70,7 @@ def test_operations_stand_by_in_every_week_of_every_phase() -> None:
 
 def test_a_ceiling_counts_supporting_lines_in() -> None:
     free = next(y for y in plan().cost.years if y.year == 2019)
-    ceiling = Ceiling(year=2019, ceiling_idr=free.total_idr - 10_000_000)
+    ceiling = Ceiling(year=2019, ceiling_idr=free.total_idr - 5_000_000)
     inputs = varied(leasing=national().launch.leasing.model_copy(update={"ceilings": (ceiling,)}))
     _, capped = solve(inputs, DRAWS)
     year = next(y for y in capped.cost.years if y.year == 2019)
