@@ -82,6 +82,7 @@ class Coordinator:
         self._driving: gevent.Greenlet | None = None
         self.walker: Walker | None = None
         self._runs = 0
+        self._asked_by_start = False
         self.configure(test, where, settings)
         self.reset()
 
@@ -93,9 +94,22 @@ class Coordinator:
         self.schedule: Schedule = settings.trace or RateSchedule(test.rates, settings.seed)
         self.bounds = bounds_of(stage.duration_s for stage in test.stages)
 
+    def asked_again(self) -> None:
+        """A new run is asked for: neither the end of the last one nor the workers that it had count any more.
+
+        Locust wants the number of users before it says that the test starts, and cannot raise a fixed number later.
+        Its master asks a second time after the start.
+        """
+        if self._asked_by_start:
+            self._asked_by_start = False
+            return
+        self.finished.clear()
+        self._peers = {}
+
     def begin_run(self) -> None:
         """Forget the last run and give the next one its name."""
         self.reset()
+        self._asked_by_start = isinstance(self.environment.runner, MasterRunner)
         self._runs += 1
         again = f"-{self._runs}" if self._runs > 1 else ""
         self.run = f"{self.settings.run}{again}" if self.settings.run else run_name(self.test)
@@ -432,10 +446,10 @@ class ScheduleShape(LoadTestShape):
     abstract = False
 
     def reset_time(self) -> None:
-        """A new run is asked for: that the last one has finished does not end it."""
+        """A new run is asked for."""
         super().reset_time()  # type: ignore[no-untyped-call]
         if self.runner is not None:
-            coordinator_of(self.runner.environment).finished.clear()
+            coordinator_of(self.runner.environment).asked_again()
 
     def tick(self) -> tuple[int, float] | None:
         """(users, spawn rate), or None at the end."""
