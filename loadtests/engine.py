@@ -104,7 +104,7 @@ class Coordinator:
             self._asked_by_start = False
             return
         self.finished.clear()
-        self._peers = {}
+        self._peers.clear()
 
     def begin_run(self) -> None:
         """Forget the last run and give the next one its name."""
