@@ -153,13 +153,14 @@ def cost_by_draw(all_of: Computed) -> Floats:
     the sum over servers of the cheapest chain of terms from that month (L1). Exact for one SKU and vendor a pool.
     """
     total = np.zeros(all_of.draws.count)
+    ratio = load_by_draw(all_of)
     for site in all_of.launch.sites:
         for role in all_of.launch.roles:
             mine = [s for s in all_of.leased.servers if s.site == site.id and s.role == role.role]
             if not mine:
                 continue
             chain = suffix_costs(all_of, mine[0].sku, mine[0].vendor)
-            counts = servers_by_draw(all_of, site.id, role.role, mine[0].sku)
+            counts = servers_by_draw(all_of, site.id, role.role, mine[0].sku, ratio)
             new = np.diff(counts, axis=1, prepend=0)
             total += new @ chain
     return total
@@ -187,14 +188,20 @@ FOLLOWING = ("worker", "edge")
 """Roles whose need follows the load of the hour. Storage, database and what runs by itself do not."""
 
 
-def servers_by_draw(all_of: Computed, site: str, role_name: str, sku: str) -> Floats:
-    """(D, M) servers of a role by draw, spare ones included."""
+def servers_by_draw(all_of: Computed, site: str, role_name: str, sku: str, ratio: Floats | None = None) -> Floats:
+    """(D, M) servers of a role by draw, spare ones included. `ratio`: `load_by_draw`, where it is known already."""
     role = all_of.launch.role(role_name)  # type: ignore[arg-type]
-    return np.asarray(np.maximum(alone_by_draw(all_of, site, role_name, sku) + role.redundancy, role.min_servers))
+    alone = alone_by_draw(all_of, site, role_name, sku, ratio=ratio)
+    return np.asarray(np.maximum(alone + role.redundancy, role.min_servers))
 
 
 def alone_by_draw(
-    all_of: Computed, site: str, role_name: str, sku: str, draws: slice | IntArray = slice(None)
+    all_of: Computed,
+    site: str,
+    role_name: str,
+    sku: str,
+    draws: slice | IntArray = slice(None),
+    ratio: Floats | None = None,
 ) -> Floats:
     """(D, M) servers that carry a role with nothing lost: the plan's own needs, scaled by the draw's load over the
     design load."""
@@ -202,7 +209,7 @@ def alone_by_draw(
     role = launch.role(role_name)  # type: ignore[arg-type]
     model = all_of.sku(sku)
     needs = np.maximum.accumulate([need.values() for need in all_of.needs[site, role_name]], axis=0)
-    ratio = load_by_draw(all_of, draws)
+    ratio = load_by_draw(all_of, draws) if ratio is None else ratio
     if role_name not in FOLLOWING:
         rows = [standing(role, SiteNeed(*row), model)[0] for row in needs]
         return np.broadcast_to(np.array(rows, float), ratio.shape)
