@@ -71,7 +71,7 @@ def _build(name: str) -> Lab:
 
 
 def sql(lab: Lab, name: str, statement: str) -> str:
-    return lab.ssh(name, f'runuser -u postgres -- psql --no-psqlrc -At -d oss -c "{statement}"')
+    return lab.ssh(name, f'cd / && runuser -u postgres -- psql --no-psqlrc -At -d oss -c "{statement}"')
 
 
 def test_a_replica_follows_reads_only_and_a_second_run_changes_nothing(pair: Lab) -> None:
