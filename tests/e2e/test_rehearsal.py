@@ -61,7 +61,7 @@ def test_killed_continued_repeated_removed(environment: str, tmp_path: Path) -> 
     for words in ("servers stand as planned", "nothing to change"):
         assert words in again.stderr.replace("\n", " ")
     for step in ("lease and power on", "platform", "services"):
-        assert re.search(rf"\] {step} .*\n(?:  .*\n)*\s+\d+ as they were", again.stderr), again.stderr
+        assert re.search(rf"\] {step} .*\n(?:(?!\[).*\n)*?\s+\d+ as they were", again.stderr), again.stderr
 
     _drills_pass(environment)
 
