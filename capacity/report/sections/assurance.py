@@ -5,6 +5,7 @@ from __future__ import annotations
 from capacity.leaseplan import PhasePlan
 from capacity.report.estimate import Alternative, Estimate, alternatives, first_order, line_idr
 from capacity.report.sections.extremes import extremes
+from capacity.report.sections.weighing import weighing
 from capacity.report.sections.words import count, listing, money, phase_name, say
 from capacity.report.sources import Sources
 from capacity.report.values import (
@@ -102,7 +103,7 @@ def _certain(sources: Sources, p: PhasePlan) -> tuple[Value, ...]:
 
 
 def alternatives_weighed(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
-    """Other ways to lease the same servers, with the price of each and why it was not taken."""
+    """Other ways to lease the same servers, with the price of each and why it was not taken; then risk and rules."""
     plan = sources.plan
     chosen = sum(map(line_idr, plan.leases))
     weighed = alternatives(plan, sources.inputs.prices)
@@ -136,6 +137,7 @@ def alternatives_weighed(sources: Sources, totals: Estimate) -> tuple[Block, ...
         ),
         Paragraph(say("alternative.gap", gap=Share(plan.cost.optimality_gap, 2))),
         Paragraph(say("alternative.phasing")),
+        *weighing(sources, totals),
     )
 
 

@@ -1,4 +1,4 @@
-"""People: heads and seats by group and phase, and the weekly roster of those who work in shifts."""
+"""People: heads and seats by group and phase, the weekly roster of those who work in shifts, and who is on call."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from capacity.leaseplan import LeasePlan, ShiftLine
 from capacity.report.estimate import Estimate
+from capacity.report.sections.oncall import on_call
 from capacity.report.sections.words import count, detail, listing, phase_name, say
 from capacity.report.sources import Sources
 from capacity.report.values import Block, Column, Heading, Paragraph, Raw, Subheading, Table, Value
@@ -14,13 +15,14 @@ WEEK = range(7)
 
 
 def people(sources: Sources, totals: Estimate) -> tuple[Block, ...]:
-    """Heads and seats; then how many work each shift on each day, and the patterns of days that give this."""
+    """Heads and seats; then how many work each shift on each day, and their patterns of days; then who is on call."""
     plan = sources.plan
     return (
         Heading("people", say("people.heading")),
         Paragraph(say("people.intro")),
         _needed(plan),
         *((Subheading(say("people.rosters")), _present(plan), _patterns(plan)) if plan.shifts else ()),
+        *on_call(plan),
     )
 
 

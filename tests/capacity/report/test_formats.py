@@ -19,7 +19,19 @@ from capacity.report.language import LANGUAGES, Lang, language
 from capacity.report.page import render
 from capacity.report.pdf import to_pdf
 from capacity.report.sources import Sources
-from capacity.report.values import Chart, Heading, Linked, Product, Report, Rupiah, Subtotal, Table
+from capacity.report.values import (
+    Chart,
+    Day,
+    Heading,
+    Linked,
+    Number,
+    Product,
+    Report,
+    Rupiah,
+    Share,
+    Subtotal,
+    Table,
+)
 from capacity.report.workbook import to_xlsx
 from tests.capacity.report.spreadsheet import Recalculated
 
@@ -117,6 +129,38 @@ def test_page_and_pdf_show_every_amount(report: Report, printed: tuple[Lang, pyp
         text = _squeezed(words.text(Rupiah(amount)))
         assert text in shown
         assert text in paper
+
+
+@pytest.mark.parametrize("anchor", ["lease-risk", "rule-costs", "on-call", "on-call-weeks"])
+def test_all_formats_show_the_same_cells(
+    report: Report, printed: tuple[Lang, pypdf.PdfReader, list[str]], anchor: str
+) -> None:
+    code, _, sheets = printed
+    words = language(code)
+    table = next(t for t in _tables(report) if t.anchor == anchor)
+    page = render(report, words).split(f'<table id="table-{anchor}">')[1].split("</table>")[0]
+    shown = [w.strip() for w in _Page(page).words if w.strip()]
+    sheet = openpyxl.load_workbook(io.BytesIO(to_xlsx(report, words)))[anchor]
+    paper = _squeezed("".join(sheets))
+    for n, row in enumerate(table.rows):
+        texts = [words.text(c) for c in row if not isinstance(c, Product | Subtotal | Linked)]
+        assert len(texts) == len(row)
+        first = len(shown) - (len(table.rows) - n) * len(row)
+        assert shown[first : first + len(row)] == texts
+        assert _squeezed("".join(texts[:2])) in paper
+        for k, (cell, text) in enumerate(zip(row, texts, strict=True), start=1):
+            kept = sheet.cell(4 + n, k).value
+            match cell:
+                case Rupiah(amount):
+                    assert kept == amount
+                case Number(value, digits):
+                    assert kept == pytest.approx(round(value, digits))
+                case Share(value):
+                    assert kept == value
+                case Day(day):
+                    assert kept.date() == day
+                case _:
+                    assert kept == text
 
 
 def test_pdf_is_tagged_with_outline_page_numbers_and_repeated_headings(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from typing import Any, cast
 
 import pytest
 
 from capacity.evidence import EndpointResult, Evidence, Machine, StageResult
 from capacity.faults import BadInput
+from capacity.leaseplan import LeaseRisk
 from capacity.report.compare import changes
 from capacity.report.estimate import alternatives, estimate, line_idr
 from capacity.report.language import language
 from capacity.report.sections.extremes import extremes
 from capacity.report.sources import Rule, Sources
 from capacity.report.tilemap import PLACES, tiles
-from capacity.report.values import Heading, Number, Paragraph, Report, Say, Table
+from capacity.report.values import Day, Heading, Number, Paragraph, Report, Rupiah, Say, Table
 from capacity.report.view import build, of_plan
 
 
@@ -130,6 +132,70 @@ def test_roster_counts_the_people_of_each_day(sources: Sources, report: Report) 
     assert sum(row[-1].value for row in roster.rows if isinstance(row[-1], Number)) == sum(
         s.people for s in sources.plan.shifts
     )
+
+
+def _table(report: Report, anchor: str) -> Table:
+    return next(b for b in report.blocks if isinstance(b, Table) and b.anchor == anchor)
+
+
+def test_ways_of_leasing_and_the_cost_of_rules_stand_among_the_alternatives(sources: Sources, report: Report) -> None:
+    plan, words = sources.plan, language("id")
+    assert plan.risk
+    shown = [tuple(c.amount for c in row if isinstance(c, Rupiah)) for row in _table(report, "lease-risk").rows]
+    assert shown == [(c.lease_idr, c.expected_idr, c.cvar_idr, c.regret_idr) for c in plan.risk.choices]
+    assert [row[0] for row in _table(report, "lease-risk").rows] == [
+        Say(f"alternative.way_{n.id}") for n in plan.risk.choices
+    ]
+    assert "5%" in words.text(_table(report, "lease-risk").columns[4].title)
+    for row, rule in zip(_table(report, "rule-costs").rows, plan.rule_costs, strict=True):
+        assert row[2:4] == (Rupiah(rule.without_idr), Rupiah(rule.saving_idr))
+    limit, first = (words.text(cast(Any, row[1])) for row in _table(report, "rule-costs").rows)
+    assert "70%" in limit
+    assert "25 Mei 2018" in first
+    assert {"alternative.risk_intro", "alternative.rules_intro"} <= _keys(report)
+
+
+def test_the_plan_is_not_praised_where_another_way_costs_less_on_average(sources: Sources) -> None:
+    def paragraphs(risk: LeaseRisk | None) -> str:
+        plan = sources.plan.model_copy(update={"risk": risk})
+        made = build(dataclasses.replace(sources, plan=plan))
+        return " ".join(language("en").text(b.text) for b in made.blocks if isinstance(b, Paragraph))
+
+    risk = sources.plan.risk
+    assert risk
+    own, *others = risk.choices
+    assert "This plan was chosen all the same" in paragraphs(risk)
+    dear = risk.model_copy(update={"choices": (own.model_copy(update={"expected_idr": 10**12}), *others)})
+    assert "another way has the lowest mean cost" in paragraphs(dear)
+    alone = risk.model_copy(update={"choices": (own,), "least_regret": "plan"})
+    assert "chosen all the same" not in paragraphs(alone)
+    assert "random draws of demand: its leases" not in paragraphs(None)
+
+
+def test_every_week_on_call_has_its_people_on_its_own_date(sources: Sources, report: Report) -> None:
+    words, weeks = language("en"), {}
+    for row in _table(report, "on-call-weeks").rows:
+        monday = row[1]
+        assert isinstance(monday, Day)
+        for n, cell in enumerate(row[2:]):
+            if cell != Say("word.none"):
+                weeks[monday.day + dt.timedelta(weeks=n)] = words.text(cast(Any, cell))
+    assert all(day.weekday() == 0 for day in weeks)
+    expected = {
+        r.start + dt.timedelta(weeks=n): "/".join(map(str, week))
+        for r in sources.plan.on_call
+        for n, week in enumerate(r.weeks)
+    }
+    assert weeks == expected
+    burdens = [row[-2:] for row in _table(report, "on-call").rows]
+    assert burdens == [(Number(min(r.burden), 1), Number(max(r.burden), 1)) for r in sources.plan.on_call]
+
+
+def test_a_plan_without_risk_rules_or_roster_has_none_of_their_tables(sources: Sources) -> None:
+    bare = sources.plan.model_copy(update={"risk": None, "rule_costs": (), "on_call": ()})
+    anchors = {b.anchor for b in build(dataclasses.replace(sources, plan=bare)).blocks if isinstance(b, Table)}
+    assert not anchors & {"lease-risk", "rule-costs", "on-call", "on-call-weeks"}
+    assert "alternatives" in anchors
 
 
 def test_report_of_a_plan_that_stands_in_no_file(sources: Sources, report: Report) -> None:
