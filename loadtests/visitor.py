@@ -195,7 +195,7 @@ class Visitor:
 
 def _judge(answer: Answer, expect: tuple[int, ...], check: Check | None) -> str | None:
     if answer.status not in expect:
-        return f"status {answer.status}"
+        return f"status {answer.status}{_kind(answer)}"
     if check is None:
         return None
     try:
@@ -205,6 +205,16 @@ def _judge(answer: Answer, expect: tuple[int, ...], check: Check | None) -> str 
     except (ValueError, KeyError, TypeError, IndexError):
         return "wrong answer: not the expected content"
     return None
+
+
+def _kind(answer: Answer) -> str:
+    """Which problem the target names (RFC 9457), in brackets; an edge in front of it names none."""
+    if not answer.header("content-type").startswith("application/problem+json"):
+        return ""
+    try:
+        return f" ({str(answer.json()['type']).rpartition(':')[2][:40]})"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def bearer(token: str) -> str:

@@ -25,7 +25,10 @@ PULLED = Patience(graceful_off_s=-1.0, power_s=180.0)
 """Power goes as if a plug was pulled: no server is told before."""
 
 QUIET_S = 5
-"""A disturbance is over when so many seconds without an error follow."""
+"""So many seconds at least must be left before the return, to tell that a disturbance is over."""
+
+STRAY = 0.01
+"""Share of calls that may fail once a disturbance is over: a lone error on a busy machine is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Errors after a power cut. `recovery_s` counts from the cut; None when the errors did not end before the return.
+    """Errors after a power cut. `recovery_s` counts from the cut to the moment from which at most the share `STRAY`
+    of the calls fails until the return; None when that was not reached `QUIET_S` seconds before it.
 
     `share` is errors over calls from the cut to the server's return, `share_on_return` from then on.
     """
@@ -68,14 +72,18 @@ def disturbance(seconds: Sequence[Second], cut_s: float, on_s: float) -> Disturb
     """Figures of a cut at `cut_s` and a return of the power at `on_s`, in seconds since the load began."""
     during = [s for s in seconds if int(cut_s) <= s.second < int(on_s)]
     later = [s for s in seconds if s.second >= int(on_s)]
-    failing = [s.second for s in during if s.errors]
-    recovery: float | None = 0.0
-    if failing:
-        # The last failing second has ended one second after its number.
-        recovery = max(0.0, failing[-1] + 1 - cut_s)
-        if failing[-1] + 1 + QUIET_S > int(on_s):
-            recovery = None
-    return Disturbance(recovery, sum(s.errors for s in during), _share(during), _share(later))
+    return Disturbance(_recovery(during, cut_s, on_s), sum(s.errors for s in during), _share(during), _share(later))
+
+
+def _recovery(during: Sequence[Second], cut_s: float, on_s: float) -> float | None:
+    """From the cut to the end of the first failing second (or to the cut) after which few enough calls fail."""
+    ends = [cut_s, *(s.second + 1 for s in during if s.errors)]
+    for end in ends:
+        if end + QUIET_S > int(on_s) and end > cut_s:
+            return None
+        if _share([s for s in during if s.second >= int(end)]) <= STRAY:
+            return max(0.0, end - cut_s)
+    return None
 
 
 def _share(seconds: Sequence[Second]) -> float:

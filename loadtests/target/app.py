@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from loadtests.target import api, gateway, portal, registry, satgas
-from loadtests.target.context import UPSTREAM_S, Context
+from loadtests.target.context import CONNECT_RETRIES, CONNECT_S, IDLE_S, UPSTREAM_S, Context
 from loadtests.target.database import UNREACHABLE, Busy, Database, connect, migrate
 from loadtests.target.metrics import Metered, keep_process_cpu, metrics
 from loadtests.target.quota import Quota
@@ -48,8 +48,10 @@ def build(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         ca_file = settings.upstream_ca_file
         verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
-        async with httpx.AsyncClient(timeout=UPSTREAM_S, limits=limits, verify=verify, trust_env=False) as upstream:
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=IDLE_S)
+        transport = httpx.AsyncHTTPTransport(verify=verify, limits=limits, retries=CONNECT_RETRIES, trust_env=False)
+        timeout = httpx.Timeout(UPSTREAM_S, connect=CONNECT_S)
+        async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as upstream:
             context = Context(
                 settings,
                 Sessions(derive(settings.secret, "sessions")),

@@ -13,6 +13,11 @@ from loadtests.target.settings import Settings
 
 # A call to another service: the whole answer within this time, or the caller is told to come back.
 UPSTREAM_S = 5.0
+# Another replica is tried when one does not take the connection in time, as those on a dead server do not.
+CONNECT_S = 1.0
+CONNECT_RETRIES = 3
+# An idle connection is given up early: it may lead to a replica that has gone.
+IDLE_S = 5.0
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from capacity.documents import to_json, validate
 from capacity.evidence import Evidence, Machine
 from capacity.faults import BadInput
 from infra.drills.evidence import Bound, drill_evidence, step_of
-from infra.drills.failover import QUIET_S, Second, disturbance, read_timeline, victim
+from infra.drills.failover import QUIET_S, STRAY, Second, disturbance, read_timeline, victim
 from infra.drills.restore import differing
 from tests.infra import plans
 from tests.infra.fleet_sample import fleet, server
@@ -52,16 +52,22 @@ def seconds(failing: set[int], until: int = 100, errors: int = 2) -> list[Second
 
 
 def test_recovery_is_the_end_of_the_last_failing_second() -> None:
-    found = disturbance(seconds({20, 21, 23}), cut_s=20.25, on_s=80.0)
+    found = disturbance(seconds({20, 21, 23}, errors=10), cut_s=20.25, on_s=80.0)
     assert found.recovery_s == pytest.approx(3.75)
-    assert found.errors == 6
-    assert found.share == pytest.approx(6 / 600)
+    assert found.errors == 30
+    assert found.share == pytest.approx(30 / 600)
     assert found.share_on_return == 0
 
 
 def test_errors_until_the_power_is_back_are_no_recovery() -> None:
     assert disturbance(seconds(set(range(20, 80))), 20.0, 80.0).recovery_s is None
-    assert disturbance(seconds({20, 78}), 20.0, 80.0).recovery_s is None
+    assert disturbance(seconds({20, 78}, errors=10), 20.0, 80.0).recovery_s is None
+
+
+def test_a_lone_error_long_after_the_cut_is_stray() -> None:
+    failing = seconds(set(range(20, 60)), errors=10)
+    stray = [Second(s.second, s.calls, 1) if s.second == 76 else s for s in failing]
+    assert disturbance(stray, 20.0, 80.0).recovery_s == disturbance(failing, 20.0, 80.0).recovery_s == 40.0
 
 
 def test_errors_before_the_cut_count_for_nothing_and_those_after_the_return_apart() -> None:
@@ -71,12 +77,24 @@ def test_errors_before_the_cut_count_for_nothing_and_those_after_the_return_apar
     assert found.share_on_return == pytest.approx(2 / 200)
 
 
-@given(st.sets(st.integers(0, 99)), st.floats(0, 60), st.floats(70, 95))
-def test_recovery_lies_between_the_cut_and_the_return(failing: set[int], cut: float, on: float) -> None:
-    found = disturbance(seconds(failing), cut, on)
-    if found.recovery_s is not None:
-        assert 0 <= found.recovery_s <= on - cut
-        assert not any(cut + found.recovery_s < n < int(on) - QUIET_S for n in failing if int(cut) <= n < int(on))
+@given(st.sets(st.integers(0, 99)), st.floats(0, 60), st.floats(70, 95), st.integers(1, 10))
+def test_after_recovery_few_calls_fail_and_before_it_more_did(
+    failing: set[int], cut: float, on: float, errors: int
+) -> None:
+    timeline = seconds(failing, errors=errors)
+    found = disturbance(timeline, cut, on).recovery_s
+
+    def share(since: float) -> float:
+        rest = [s for s in timeline if int(since) <= s.second < int(on)]
+        return sum(s.errors for s in rest) / sum(s.calls for s in rest)
+
+    if found is None:
+        assert share(int(on) - QUIET_S) > STRAY or any(n >= int(on) - QUIET_S - 1 for n in failing)
+    else:
+        assert 0 <= found <= on - cut
+        assert share(cut + found + 1e-9) <= STRAY
+        if found > 0:
+            assert share(cut) > STRAY
 
 
 def test_a_timeline_is_read_as_it_is_written() -> None:
