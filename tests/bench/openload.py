@@ -70,7 +70,7 @@ def begin(environment: Environment, **_: Any) -> None:
     """Watch the workers."""
     coordinator = coordinator_of(environment)
     if not isinstance(environment.runner, WorkerRunner):
-        coordinator.reset()
+        coordinator.begin_run()
         coordinator.expect_workers()
         gevent.spawn(coordinator.watch)
 
