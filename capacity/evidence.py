@@ -58,6 +58,9 @@ class StageResult(Document):
     unsent: int = Field(ge=0, description="arrivals that could not be started")
     endpoints: tuple[EndpointResult, ...]
     stations: tuple[StationResult, ...] = ()
+    machine_busy_cores: float | None = Field(
+        default=None, ge=0, description="processors of the generator's machine in use, by whatever program"
+    )
 
 
 class GeneratorHealth(Document):

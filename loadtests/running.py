@@ -25,7 +25,7 @@ from capacity.evidence import Evidence
 from capacity.faults import BadInput, Exit, Fault, MachineLacks, OssError, StepFailed
 from loadtests.engine_status import STATUS_FD
 from loadtests.keeping import keep
-from loadtests.machine import this_machine
+from loadtests.machine import MACHINE, WholeMachine, this_machine
 from loadtests.outcome import Course, evidence, exit_of
 from loadtests.profiles import LoadTest
 from loadtests.recorder import Tally
@@ -85,7 +85,10 @@ def run(request: Request, sources: Sequence[Source], servers: Mapping[str, float
 
     `tell` receives the generator's status lines. Raises StepFailed when the evidence cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="oss-loadtest-") as folder, Stations(sources) as stations:
+    with (
+        tempfile.TemporaryDirectory(prefix="oss-loadtest-") as folder,
+        Stations([*sources, WholeMachine()]) as stations,
+    ):
         generator = _Generator(request, Path(folder))
         try:
             generator.follow(tell)
@@ -105,10 +108,13 @@ def with_stations(
 ) -> Evidence:
     """The evidence with the CPU of each stage. `bounds` are the stages' starts and the last one's end."""
     stages = []
+    asked = {**servers, MACHINE: result.machine.cores}
     for number, stage in enumerate(result.stages):
         if number < len(bounds):
-            end = bounds[number] + stage.duration_s
-            stage = stage.model_copy(update={"stations": stations.result(bounds[number], end, servers)})
+            found = stations.result(bounds[number], bounds[number] + stage.duration_s, asked)
+            own = tuple(r for r in found if r.station != MACHINE)
+            busy = next((r.cpu_seconds / stage.duration_s for r in found if r.station == MACHINE), None)
+            stage = stage.model_copy(update={"stations": own, "machine_busy_cores": busy})
         stages.append(stage)
     missing = tuple(f"CPU of {name} could not be read: {why}" for name, why in stations.problems.items())
     return result.model_copy(update={"stages": tuple(stages), "reasons": result.reasons + missing})
