@@ -9,6 +9,7 @@ how far it can be trusted: docs/model/queueing.md.
     staffing      servers for an SLO, and back        pools         closed networks, thread and connection pools
     quota         containers with a CPU quota         scalability   the Universal Scalability Law, fitted
     phase         PH/PH/c exactly: the reference      corrections   what simulation adds to the formulas
+    sharing       calls served interleaved, not in turn
 """
 
 from capacity.queueing.erlang import ErlangA, erlang_a, erlang_a_tail, erlang_b, erlang_c, mmc_wait
@@ -36,6 +37,7 @@ from capacity.queueing.pools import Closed, Pool, closed_network, pool
 from capacity.queueing.quota import QuotaWait, quota_response_quantile, quota_wait
 from capacity.queueing.scalability import Scalability, fit_usl, usl
 from capacity.queueing.shapes import SHAPES, Shape
+from capacity.queueing.sharing import sharing_moments, sharing_response_quantile, sharing_slowdown
 from capacity.queueing.staffing import Slo, max_rate, meets, min_servers, square_root_staffing
 from capacity.queueing.timevarying import modified_offered_load
 
@@ -76,6 +78,9 @@ __all__ = [
     "quota_wait",
     "response_quantile",
     "response_tail",
+    "sharing_moments",
+    "sharing_response_quantile",
+    "sharing_slowdown",
     "square_root_staffing",
     "usl",
     "wait_quantile",

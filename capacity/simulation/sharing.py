@@ -1,0 +1,264 @@
+"""Calls that share processors, event by event: pods under CPU quotas, on a machine of so many cores.
+
+What a node of a cluster does with the processes on it, as a fluid: all calls that want CPU at once run at once, each at
+most on one core and in equal shares where cores are fewer (processor sharing). A *group* (a pod, a server) uses at most
+`width` cores at a time and, in every period of 100 ms, its quota; when that is used, all of it stops until the next
+period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
+
+A call walks a route: CPU at a group picked at random, or a delay that needs none. Left out: the slices in which a real
+scheduler shares (about 3 ms), and what it costs to switch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from capacity.queueing.erlang import Floats
+from capacity.queueing.quota import PERIOD_S
+from capacity.queueing.shapes import Shape
+from capacity.simulation.sampling import times
+
+Integers = NDArray[np.int64]
+
+MOST_AT_ONCE: Final = 8192
+"""Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`width`: cores that its calls may use at once. `quota`: cores that it may use on average over a period."""
+
+    width: float = 1.0
+    quota: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """CPU seconds (mean, scv) at one of `groups`, picked at random; without groups a delay of so many seconds.
+
+    `visits` of 2.3: two, and a third with probability 0.3.
+    """
+
+    groups: Sequence[int]
+    mean: float
+    scv: float = 1.0
+    visits: float = 1.0
+    shape: Shape = "gamma"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Calls a second, and the steps of each."""
+
+    rate: float
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Response times (seconds) of each route's calls, and times of single visits by the names of steps.
+
+    `throttled`: share of its busy periods in which each group was stopped.
+    """
+
+    responses: Mapping[str, Floats]
+    visits: Mapping[str, Floats]
+    throttled: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+def simulate_sharing(
+    groups: Sequence[Group],
+    routes: Mapping[str, Route],
+    duration: float,
+    *,
+    cores: float = math.inf,
+    period: float = PERIOD_S,
+    warmup: float = 0.05,
+    seed: int = 0,
+) -> Shared:
+    """Poisson streams of calls for `duration` seconds, less the share `warmup`. Calls never answered last for ever."""
+    rng = np.random.default_rng(seed)
+    names = [name for name, route in routes.items() if route.rate > 0]
+    arrivals = [np.sort(rng.random(rng.poisson(routes[n].rate * duration)) * duration) for n in names]
+    walks = [_walks(routes[n].steps, len(at), rng) for n, at in zip(names, arrivals, strict=True)]
+    at = np.concatenate([*arrivals, np.zeros(0)])
+    order = np.argsort(at, kind="stable")
+    lengths = np.concatenate([*(np.full(w.group.shape[0], w.group.shape[1]) for w in walks), np.zeros(0, np.int64)])
+    begins = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    flat_groups = np.concatenate([*(w.group.ravel() for w in walks), np.zeros(0, np.int64)])
+    flat_work = np.concatenate([*(w.work.ravel() for w in walks), np.zeros(0)])
+    quota = np.array([g.quota for g in groups])
+    finish, stops, periods = _walk(
+        at[order], order, begins, flat_groups, flat_work, quota * period, np.array([float(g.width) for g in groups]),
+        float(cores), period, rng.random(len(groups)) * period,
+    )  # fmt: skip
+    responses, visits = {}, dict[str, list[Floats]]()
+    first = 0
+    for name, when, walk in zip(names, arrivals, walks, strict=True):
+        size = walk.group.size
+        ends = finish[first : first + size].reshape(walk.group.shape)
+        first += size
+        kept = when > warmup * duration
+        responses[name] = (ends[:, -1] - when)[kept] if walk.names else np.zeros(int(kept.sum()))
+        with np.errstate(invalid="ignore"):
+            took = np.diff(ends, prepend=when[:, None], axis=1)
+        for column, step in enumerate(walk.names):
+            here = kept & (walk.work[:, column] >= 0) & np.isfinite(took[:, column])
+            visits.setdefault(step, []).append(took[here, column])
+    return Shared(
+        responses,
+        {step: np.concatenate(parts) for step, parts in visits.items()},
+        stops / np.maximum(periods, 1),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Walks:
+    """(calls, steps): group and CPU seconds of each step; group -1 is a delay, work below nought a visit not made."""
+
+    group: Integers
+    work: Floats
+    names: tuple[str, ...]
+
+
+def _walks(steps: Sequence[Step], calls: int, rng: np.random.Generator) -> _Walks:
+    groups, works, names = [], [], []
+    for step in steps:
+        for visit in range(math.ceil(step.visits - 1e-9)):
+            work = times(step.shape, step.mean, step.scv, calls, rng) if step.mean > 0 else np.zeros(calls)
+            if step.visits - visit < 1:
+                work = np.where(rng.random(calls) < step.visits - visit, work, -1.0)
+            where = np.asarray(step.groups, np.int64)
+            groups.append(where[rng.integers(0, len(where), calls)] if len(where) else np.full(calls, -1, np.int64))
+            works.append(work)
+            names.append(step.name)
+    shape = (calls, len(names))
+    if not names:
+        return _Walks(np.zeros(shape, np.int64), np.zeros(shape), ())
+    return _Walks(np.column_stack(groups), np.column_stack(works), tuple(names))
+
+
+@njit(cache=True)
+def _walk(
+    at: Floats,
+    order: Integers,
+    begins: Integers,
+    group: Integers,
+    work: Floats,
+    budget: Floats,
+    width: Floats,
+    cores: float,
+    period: float,
+    renewal: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """When each step was done; of each group the periods in which it was stopped, and those in which it was busy."""
+    calls, size = at.shape[0], budget.shape[0]
+    finish = np.full(work.shape[0], np.inf)
+    step = begins[:-1].copy()
+    running = np.empty(MOST_AT_ONCE, np.int64)
+    left = np.empty(MOST_AT_ONCE)
+    place = np.empty(MOST_AT_ONCE, np.int64)
+    waiting = np.empty(MOST_AT_ONCE, np.int64)
+    until = np.empty(MOST_AT_ONCE)
+    jobs = 0
+    delayed = 0
+    here = np.zeros(size, np.int64)
+    speed = np.zeros(size)
+    credit = budget.copy()
+    stopped = np.zeros(size, np.bool_)
+    stops, periods = np.zeros(size), np.zeros(size)
+    now = 0.0
+    arrived = 0
+    while arrived < calls or jobs + delayed > 0:
+        wanted = 0.0
+        for g in range(size):
+            speed[g] = 0.0
+            if here[g] > 0 and not stopped[g]:
+                speed[g] = min(float(here[g]), width[g])
+                wanted += speed[g]
+        share = min(1.0, cores / wanted) if wanted > 0 else 1.0
+        # what comes next: 0 nothing, 1 an arrival, 2 a delay's end, 3 a renewal, 4 a quota used up, 5 a step's end
+        kind, who, pause = 0, -1, np.inf
+        if arrived < calls:
+            kind, pause = 1, at[arrived] - now
+        for k in range(delayed):
+            if until[k] - now < pause:
+                kind, who, pause = 2, k, until[k] - now
+        for g in range(size):
+            if here[g] > 0:
+                speed[g] *= share
+                if budget[g] < np.inf:
+                    if renewal[g] - now < pause:
+                        kind, who, pause = 3, g, renewal[g] - now
+                    if speed[g] > 0 and credit[g] < pause * speed[g]:
+                        kind, who, pause = 4, g, credit[g] / speed[g]
+                speed[g] /= here[g]  # of each call there
+        for k in range(jobs):
+            if left[k] < pause * speed[place[k]]:
+                kind, who, pause = 5, k, left[k] / speed[place[k]]
+        if kind == 0:
+            break
+        pause = max(pause, 0.0)
+        for k in range(jobs):
+            left[k] -= pause * speed[place[k]]
+        for g in range(size):
+            if here[g] > 0:
+                credit[g] -= pause * speed[g] * here[g]
+        now += pause
+        call = -1
+        if kind == 1:
+            call = order[arrived]
+            arrived += 1
+        elif kind == 2:
+            call = waiting[who]
+            delayed -= 1
+            waiting[who], until[who] = waiting[delayed], until[delayed]
+        elif kind == 3:
+            periods[who] += 1
+            stops[who] += stopped[who]
+            stopped[who] = False
+            credit[who] = budget[who]
+            renewal[who] += period
+        elif kind == 4:
+            credit[who] = 0.0
+            stopped[who] = True
+        else:
+            call = running[who]
+            here[place[who]] -= 1
+            jobs -= 1
+            running[who], left[who], place[who] = running[jobs], left[jobs], place[jobs]
+        if call < 0:
+            continue
+        if kind != 1:
+            finish[step[call]] = now
+            step[call] += 1
+        while step[call] < begins[call + 1] and work[step[call]] < 0:
+            finish[step[call]] = now
+            step[call] += 1
+        if step[call] == begins[call + 1]:
+            continue
+        if jobs == MOST_AT_ONCE or delayed == MOST_AT_ONCE:
+            break
+        g = group[step[call]]
+        if g < 0:
+            waiting[delayed], until[delayed] = call, now + work[step[call]]
+            delayed += 1
+            continue
+        if here[g] == 0 and budget[g] < np.inf and renewal[g] <= now:
+            periods[g] += 1
+            stops[g] += stopped[g]
+            stopped[g] = False
+            credit[g] = budget[g]
+            renewal[g] += (np.floor((now - renewal[g]) / period) + 1) * period
+        running[jobs], left[jobs], place[jobs] = call, work[step[call]], g
+        jobs += 1
+        here[g] += 1
+    return finish, stops, periods
