@@ -11,11 +11,11 @@ import json
 import select
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakSet
 
 import gevent
 import gevent.monkey
@@ -29,30 +29,51 @@ from capacity.faults import BadInput, Fault
 CONNECT_S = 5.0
 ANSWER_S = 15.0
 AGENT = "oss-loadtest"
-BLOCK = 65536
+BLOCK = 16384  # of larger ones the allocator asks the system for each anew
+# So soon after an answer a connection is used without a look at whether it still lives.
+FRESH_S = 0.5
 
 
 _poll = gevent.monkey.get_original("select", "poll")
 
 
-class _LivenessByPoll:
-    """Tells whether an idle connection still lives by one poll: the library's select would yield to other visitors
-    before every call, and cannot see descriptors above 1023."""
+class _Kept(ConnectionPool):
+    """Knows which connections carried an answer before, and whether an idle one still lives.
+
+    That is asked by one poll: the library's select would yield to other visitors before every call, and cannot see
+    descriptors above 1023. A connection that was busy just now is not asked.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._idle_since: dict[int, float] = {}
+        super().__init__(*args, **kwargs)
+
+    def kept(self, sock: Any) -> bool:
+        """Whether the connection has carried an answer."""
+        return sock.fileno() in self._idle_since
+
+    def return_socket(self, sock: Any) -> None:
+        self._idle_since[sock.fileno()] = time.perf_counter()
+        super().return_socket(sock)
+
+    def _create_socket(self) -> Any:
+        sock = super()._create_socket()
+        # The system gives the number of a closed connection to the next one.
+        self._idle_since.pop(sock.fileno(), None)
+        return sock
 
     def _is_socket_alive(self, sock: Any) -> bool:
         number = sock.fileno() if sock is not None else -1
         if number < 0:
             return False
+        if time.perf_counter() - self._idle_since.get(number, 0.0) < FRESH_S:
+            return True
         asking = _poll()
         asking.register(number, select.POLLIN)
         return not asking.poll(0)
 
 
-class _Pool(_LivenessByPoll, ConnectionPool):
-    pass
-
-
-class _TlsPool(_LivenessByPoll, SSLConnectionPool):
+class _TlsKept(_Kept, SSLConnectionPool):
     pass
 
 
@@ -100,10 +121,10 @@ class Target:
         """Address without user name, password, path or query, for the evidence."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
-    def pool(self, connections: int = 1) -> ConnectionPool:
+    def pool(self, connections: int = 1) -> _Kept:
         """Connections that are opened when first used, at most so many at a time."""
         if self.tls is None:
-            return _Pool(
+            return _Kept(
                 self.host,
                 self.port,
                 self.host,
@@ -112,7 +133,7 @@ class Target:
                 connection_timeout=CONNECT_S,
                 network_timeout=self.answer_s,
             )
-        return _TlsPool(
+        return _TlsKept(
             self.host,
             self.port,
             self.host,
@@ -163,11 +184,10 @@ class _Stale(ConnectionError):
 class Connection:
     """Sends requests to a target over its own connections."""
 
-    __slots__ = ("_head", "_pool", "_used")
+    __slots__ = ("_head", "_pool")
 
     def __init__(self, where: Target, connections: int = 1, agent: str = AGENT) -> None:
         self._pool = where.pool(connections)
-        self._used: WeakSet[Any] = WeakSet()
         self._head = f"Host: {where.host}:{where.port}\r\nUser-Agent: {agent}\r\n"
 
     def send(self, method: str, path: str, body: bytes, headers: str) -> Answer:
@@ -200,10 +220,12 @@ class Connection:
 
     def _exchange(self, method: str, request: bytes) -> Answer:
         sock = self._pool.get_socket()
-        kept = sock in self._used
+        kept = self._pool.kept(sock)
         try:
             try:
-                sock.sendall(request)
+                # Most requests leave whole; the library's sendall would ask for the buffer's size first.
+                if (sent := sock.send(request)) < len(request):
+                    sock.sendall(request[sent:])
             except BaseException:
                 self._pool.release_socket(sock)
                 raise
@@ -219,8 +241,6 @@ class Connection:
             raise Failed("connection closed within the answer") from None
         if not response.message_complete:
             raise Failed("connection closed within the answer")
-        if not kept:
-            self._used.add(sock)
         return Answer(response.status_code, response.info(), body)
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import selectors
 import subprocess
 import time
@@ -70,12 +69,12 @@ def _tree(root: int, parents: Mapping[int, int]) -> list[int]:
 
 # One line of numbers for each line read: ticks a second, and the ticks of all processes of a name. A process's time
 # goes to its parent's "children" fields when it ends and is waited for, so nothing is lost and nothing counted twice.
-_REMOTE = """
+_PROCESSES = """
 ticks=$(getconf CLK_TCK)
 while read -r name; do
   cat /proc/[0-9]*/stat 2>/dev/null | awk -v want="($name)" -v ticks="$ticks" -v now="$(date +%s.%N)" '
     index($0, " " want " ") { sub(/^.*\\) /, ""); total += $12 + $13 + $14 + $15; seen++ }
-    END { printf "%s %d %d %d\\n", now, ticks, total, seen }'
+    END { printf "%s %d %d %d\\n\\n", now, ticks, total, seen }'
 done
 """
 
@@ -96,8 +95,7 @@ class Servers:
     def __init__(self, places: Sequence[ServerPlace], ssh: Sequence[str]) -> None:
         """`ssh` is the command without the server's name, for example `("ssh", "-F", "…/ssh/config")`."""
         self._places = places
-        self._ssh = tuple(ssh)
-        self._open: dict[str, subprocess.Popen[bytes]] = {}
+        self._shells = Shells(ssh, _PROCESSES)
 
     @property
     def stations(self) -> Mapping[str, Combine]:
@@ -105,15 +103,35 @@ class Servers:
         return {place.station: place.combine for place in self._places}
 
     def read(self) -> list[Reading]:
-        """Ask every server. Raises StepFailed with ssh's last words."""
+        """Ask every server. Raises StepFailed."""
         return [self._read(place) for place in self._places]
 
     def _read(self, place: ServerPlace) -> Reading:
-        shell = self._open.get(place.name)
+        (at, ticks, total, seen), *_ = self._shells.ask(place.name, place.process)
+        if int(seen) == 0:
+            raise StepFailed(f"{place.name} runs no process {place.process}", "Check the service on it.")
+        return Reading(place.station, place.name, at, total / ticks)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._shells.close()
+
+
+class Shells:
+    """A script on each of several servers that answers lines of words with lines of numbers and an empty line."""
+
+    def __init__(self, ssh: Sequence[str], script: str) -> None:
+        self._ssh = tuple(ssh)
+        self._script = script
+        self._open: dict[str, subprocess.Popen[bytes]] = {}
+
+    def ask(self, server: str, words: str) -> list[list[float]]:
+        """The answer's numbers. Raises StepFailed when the server cannot be reached or makes no sense."""
+        shell = self._open.get(server)
         if shell is None or shell.poll() is not None:
-            command = [*self._ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=8", place.name, "sh", "-c"]
-            shell = self._open[place.name] = subprocess.Popen(
-                [*command, _quoted(_REMOTE)],
+            command = [*self._ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=8", server, "sh", "-c"]
+            shell = self._open[server] = subprocess.Popen(
+                [*command, _quoted(self._script)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -121,27 +139,26 @@ class Servers:
             )
         assert shell.stdin is not None
         try:
-            shell.stdin.write(f"{place.process}\n".encode())
+            shell.stdin.write(f"{words}\n".encode())
             shell.stdin.flush()
-            line = _line(shell)
-            at, ticks, total, seen = line.split()
+            lines = list(iter(lambda: _line(shell), "\n"))
+            if not lines or not all(lines):
+                raise OSError("the connection ended")
+            return [[float(word) for word in line.split()] for line in lines]
         except (OSError, ValueError):
-            self._drop(place.name)
-            raise StepFailed(f"{place.name} does not tell its CPU", "Check `ssh` to it.") from None
-        if int(seen) == 0:
-            raise StepFailed(f"{place.name} runs no process {place.process}", "Check the service on it.")
-        return Reading(place.station, place.name, float(at), int(total) / int(ticks))
+            self._drop(server)
+            raise StepFailed(f"{server} does not tell its CPU", "Check `ssh` to it.") from None
 
-    def _drop(self, name: str) -> None:
-        shell = self._open.pop(name, None)
+    def _drop(self, server: str) -> None:
+        shell = self._open.pop(server, None)
         if shell is not None:
             shell.kill()
             shell.wait()
 
     def close(self) -> None:
         """End the connections."""
-        for name in list(self._open):
-            self._drop(name)
+        for server in list(self._open):
+            self._drop(server)
 
 
 def _quoted(script: str) -> str:
@@ -157,9 +174,26 @@ def _line(shell: subprocess.Popen[bytes]) -> str:
     return shell.stdout.readline().decode("ascii", "replace")
 
 
-_CPU = re.compile(r"^container_cpu_usage_seconds_total\{([^}]*)\} (\S+)(?: (\d+))?$", re.M)
-_PERIODS = re.compile(r"^container_cpu_cfs_(throttled_)?periods_total\{([^}]*)\} (\S+)", re.M)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+# For each line of pods' uids, a line for each: time, microseconds of CPU of the pod's control group, and of its
+# containers' groups the periods with a quota and those in which they were stopped: cpu.stat of cgroup v2, or with
+# cpuacct.usage (nanoseconds) of v1. The kubelet tells the same, but as it was up to 15 seconds ago, which smears one
+# stage of a load test into the next.
+_GROUPS = """
+while read -r uids; do
+  for uid in $uids; do
+    now=$(date +%s.%N)
+    for group in $(find "${CGROUPS:-/sys/fs/cgroup}" -maxdepth 5 -type d -name "*pod$(echo "$uid" | tr - '?')*"); do
+      [ -r "$group/cpuacct.usage" ] && echo "usage_nsec $(cat "$group/cpuacct.usage")"
+      [ -r "$group/cpu.stat" ] && grep usage_usec "$group/cpu.stat"
+      cat "$group"/*/cpu.stat 2>/dev/null | grep ^nr_
+    done | awk -v now="$now" '
+      { sum[$1] += $2 }
+      END { used = sum["usage_usec"] + sum["usage_nsec"] / 1000
+            printf "%s %.0f %d %d\\n", NR ? now : 0, used, sum["nr_periods"], sum["nr_throttled"] }'
+  done
+  echo
+done
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +206,13 @@ class PodPlace:
 
 
 class Pods:
-    """Containers of services' pods, through each kubelet's metrics behind the API server."""
+    """Control groups of services' pods, over ssh on the servers where the API server says that they run."""
 
-    def __init__(self, places: Sequence[PodPlace], kubeconfig: Path, context: str | None = None) -> None:
+    def __init__(self, places: Sequence[PodPlace], kubeconfig: Path, ssh: Sequence[str]) -> None:
+        """`ssh` as of `Servers`; nodes bear the names of their servers."""
         self._places = places
         self._kubeconfig = kubeconfig
-        self._context = context
+        self._shells = Shells(ssh, _GROUPS)
         self._client: Any = None
 
     @property
@@ -186,38 +221,26 @@ class Pods:
         return {place.station: "sum" for place in self._places}
 
     def read(self) -> list[Reading]:
-        """CPU and throttling of every pod, as its kubelet last saw them. Raises StepFailed."""
-        station_of: dict[tuple[str, str], str] = {}
-        nodes: set[str] = set()
+        """CPU and throttling of every pod. Raises StepFailed."""
+        by_node: dict[str, list[tuple[str, str]]] = {}
         for place in self._places:
             for pod in self._get(_pods_path(place)).get("items", []):
                 if node := pod.get("spec", {}).get("nodeName"):
-                    station_of[place.namespace, pod["metadata"]["name"]] = place.station
-                    nodes.add(node)
+                    by_node.setdefault(node, []).append((place.station, pod["metadata"]["uid"]))
         readings = []
-        for node in sorted(nodes):
-            now = time.time()
-            throttling = _throttling(self._text(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor"))
-            for labels, value, stamp in _CPU.findall(self._text(f"/api/v1/nodes/{node}/proxy/metrics/resource")):
-                names = dict(_LABEL.findall(labels))
-                pod_key = (names.get("namespace", ""), names.get("pod", ""))
-                if (station := station_of.get(pod_key)) is not None:
-                    periods, throttled = throttling.get(pod_key, (0.0, 0.0))
-                    at = int(stamp) / 1e3 if stamp else now
-                    instance = f"{pod_key[0]}/{pod_key[1]}/{names.get('container', '')}"
-                    readings.append(Reading(station, instance, at, float(value), periods, throttled))
+        for node, pods in sorted(by_node.items()):
+            answers = self._shells.ask(node, " ".join(uid for _, uid in pods))
+            for (station, uid), (at, used_us, periods, throttled) in zip(pods, answers, strict=True):
+                if at:  # a pod that begins or ends has no group
+                    readings.append(Reading(station, uid, at, used_us / 1e6, periods, throttled))
         return readings
 
     def _get(self, path: str) -> Any:
-        return json.loads(self._text(path))
-
-    def _text(self, path: str) -> str:
         from kubernetes import client, config
 
         try:
             if self._client is None:
-                made = config.new_client_from_config(str(self._kubeconfig), self._context)  # type: ignore[no-untyped-call]
-                self._client = made
+                self._client = config.new_client_from_config(str(self._kubeconfig))  # type: ignore[no-untyped-call]
             request = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
             answer = self._client.call_api(*request, _request_timeout=ANSWER_S)
             answer.read()
@@ -227,24 +250,14 @@ class Pods:
             status = getattr(error, "status", None)
             said = f"{status} {getattr(error, 'reason', '')}" if status else str(error)
             raise StepFailed(f"the API server does not give {path}: {said}", "Check `kubectl get nodes`.") from None
-        return str(answer.data.decode("utf-8"))
+        return json.loads(answer.data)
 
     def close(self) -> None:
         """Close the connections."""
+        self._shells.close()
         if self._client is not None:
             self._client.close()
 
 
 def _pods_path(place: PodPlace) -> str:
     return f"/api/v1/namespaces/{place.namespace}/pods?labelSelector=app.kubernetes.io%2Fname%3D{place.name}"
-
-
-def _throttling(text: str) -> dict[tuple[str, str], tuple[float, float]]:
-    """(periods, throttled periods) of each pod; a container's counters, not those of the pod's own group."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for throttled, labels, value in _PERIODS.findall(text):
-        names = dict(_LABEL.findall(labels))
-        if names.get("container"):
-            pair = found.setdefault((names.get("namespace", ""), names.get("pod", "")), [0.0, 0.0])
-            pair[1 if throttled else 0] += float(value)
-    return {key: (periods, throttled) for key, (periods, throttled) in found.items()}

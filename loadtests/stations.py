@@ -1,8 +1,7 @@
 """CPU seconds that stations used during the stages of a load test, read where the work is done.
 
 A source gives cumulative CPU counters, each with the time at which it was true. Counters are read every few seconds
-and interpolated linearly at the stages' bounds: a kubelet's counters are some seconds old when they are read, and
-carry their own time. Nothing here is estimated from the load.
+and interpolated linearly at the stages' bounds. Nothing here is estimated from the load.
 """
 
 from __future__ import annotations

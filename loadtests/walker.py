@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import gevent
-from gevent.pool import Group
 
 from loadtests.arrivals import Arrival
 from loadtests.journeys import JOURNEYS
@@ -43,17 +42,17 @@ class Walker:
         self._bounds = bounds
         self._runs = runs or [JOURNEYS[load.id].run for load in world.test.classes]
         self._max = max_in_flight
-        self._group = Group()
+        self._under_way: set[gevent.Greenlet] = set()
         self.ended = False
 
     @property
     def in_flight(self) -> int:
         """Journeys under way."""
-        return len(self._group)
+        return len(self._under_way)
 
     def walk(self, first_number: int = 0, step: int = 1) -> None:
         """Start every arrival at its time, until the schedule ends."""
-        world, group = self._world, self._group
+        world, under_way = self._world, self._under_way
         numbers = itertools.count(first_number, step)
         since_pause = 0
         for arrival in self._arrivals:
@@ -68,32 +67,36 @@ class Walker:
             counters = world.recorder.stages[arrival.stage]
             counters.journeys += 1
             number = next(numbers)
-            if len(group) >= self._max or delay < -GIVE_UP_S:
+            if len(under_way) >= self._max or delay < -GIVE_UP_S:
                 counters.journeys_unsent += 1
                 continue
-            group.start(gevent.Greenlet(self._journey, arrival, number))
+            under_way.add(gevent.spawn(self._journey, arrival, number))
         self.ended = True
 
     def drain(self, timeout_s: float) -> int:
         """Let journeys under way end; returns how many had to be cut off after `timeout_s`."""
-        self._group.join(timeout=timeout_s)
-        left = len(self._group)
+        gevent.joinall([*self._under_way], timeout=timeout_s)
+        left = len(self._under_way)
         self.cut()
         return left
 
     def cut(self) -> None:
         """End all journeys now."""
-        self._group.kill(timeout=5)
+        gevent.killall([*self._under_way], timeout=5)
+        self._under_way.clear()  # those that had not begun leave no trace themselves
 
     def _journey(self, arrival: Arrival, number: int) -> None:
         world = self._world
-        visitor = Visitor(world, world.test.classes[arrival.kind], arrival.at_s, number, self._bounds)
         try:
-            self._runs[arrival.kind](visitor)
-        except (JourneyEnded, Wrong):
-            return
+            visitor = Visitor(world, world.test.classes[arrival.kind], arrival.at_s, number, self._bounds)
+            try:
+                self._runs[arrival.kind](visitor)
+            except (JourneyEnded, Wrong):
+                return
+            finally:
+                visitor.close()
         finally:
-            visitor.close()
+            self._under_way.discard(gevent.getcurrent())
         world.recorder.stages[arrival.stage].journeys_done += 1
 
 
