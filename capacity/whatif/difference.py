@@ -9,6 +9,7 @@ from typing import Literal
 
 from capacity.leaseplan import Binding, LeaseLine, LeasePlan, PhasePlan, SupportingLine
 from capacity.report.estimate import line_idr
+from capacity.report.sections.words import sized
 from capacity.report.values import Both, Day, Listing, Number, Raw, Rupiah, Say, Share, Value
 
 Direction = Literal["more", "less", "same"]
@@ -163,7 +164,7 @@ def _binds(old: LeasePlan, new: LeasePlan) -> Iterator[Row]:
             a = before.get(b.subject)
             if a is not None and (a.value, a.rule) == (b.value, b.rule):
                 continue
-            what = Listing((_say("word.phase_n", n=Number(now.id)), Raw(b.subject)), ": ")
+            what = Listing((_say("word.phase_n", n=Number(now.id)), sized(new, b.subject)), ": ")
             change = b.value - a.value if a else b.value
             cells = (what, _bound(a), _bound(b), Both(b.detail_id, b.detail_en))
             yield Row(cells, _direction(change))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capacity.leaseplan import Binding, LeasePlan, PhasePlan
 from capacity.report.estimate import Estimate
-from capacity.report.sections.words import count, detail, listing, phase_name, say, site
+from capacity.report.sections.words import count, detail, listing, phase_name, say, site, sized
 from capacity.report.sources import Sources
 from capacity.report.tilemap import tiles
 from capacity.report.values import (
@@ -154,13 +154,7 @@ def _bindings(plan: LeasePlan) -> Table:
 
 
 def _binding(plan: LeasePlan, phase: PhasePlan, b: Binding) -> tuple[Value, ...]:
-    head, *rest = b.subject.split(".")
-    subject: Value
-    if head == "servers":
-        subject = say("needs.servers_of", role=say(f"role.{rest[1]}"), site=site(plan, rest[0]))
-    else:
-        subject = say("needs.calls_to", name=Raw(rest[0]))
-    return subject, count(b.value), say(f"rule.{b.rule}"), detail(b)
+    return sized(plan, b.subject), count(b.value), say(f"rule.{b.rule}"), detail(b)
 
 
 def _sites(plan: LeasePlan) -> Table:

@@ -25,6 +25,25 @@ def site(plan: LeasePlan, identity: str) -> Value:
     return Both(found.name_id, found.name_en) if found else Raw(identity)
 
 
+def sized(plan: LeasePlan, subject: str) -> Value:
+    """What a `Binding.subject` stands for: servers of a role, replicas of a service, a site's need, an agency."""
+    head, _, rest = subject.partition(".")
+    match head:
+        case "servers":
+            where, role = rest.split(".")
+            return say("sized.servers", role=say(f"role.{role}"), site=site(plan, where))
+        case "services":
+            service, _, where = rest.partition("@")
+            return say("sized.replicas", service=Raw(service), site=site(plan, where))
+        case "sites":
+            where, need = rest.split(".")
+            return say("sized.need", need=say(f"sized.{need}"), site=site(plan, where))
+        case "upstream" | "connections":
+            return say(f"sized.{head}", name=Raw(rest))
+        case _:
+            return Raw(subject)
+
+
 def phase_name(phase: PhasePlan) -> Value:
     """`Tahap N`."""
     return say("word.phase_n", n=count(phase.id))

@@ -15,6 +15,7 @@ from capacity.report.compare import changes
 from capacity.report.estimate import alternatives, estimate, line_idr
 from capacity.report.language import language
 from capacity.report.sections.extremes import extremes
+from capacity.report.sections.words import sized
 from capacity.report.sources import Rule, Sources
 from capacity.report.tilemap import PLACES, tiles
 from capacity.report.values import Day, Heading, Listing, Number, Paragraph, Report, Rupiah, Say, Table
@@ -266,3 +267,12 @@ def test_stress_scenarios_and_influence_stand_in_the_report(sources: Sources) ->
     assert len(tables[1].rows) == len(plan.sensitivity)
     bare = plan.model_copy(update={"stress": (), "sensitivity": ()})
     assert extremes(bare) == ()
+
+
+def test_whatever_is_sized_has_a_name_in_words(sources: Sources) -> None:
+    subjects = {b.subject for phase in sources.plan.phases for b in phase.bindings}
+    assert {s.partition(".")[0] for s in subjects} == {"servers", "services", "sites", "upstream", "connections"}
+    for code in ("id", "en"):
+        names = {s: language(cast(Any, code)).text(sized(sources.plan, s)) for s in subjects}
+        assert len(set(names.values())) == len(subjects)
+        assert not any(s in name for s, name in names.items())
