@@ -141,10 +141,7 @@ class Shells:
         try:
             shell.stdin.write(f"{words}\n".encode())
             shell.stdin.flush()
-            lines = list(iter(lambda: _line(shell), "\n"))
-            if not lines or not all(lines):
-                raise OSError("the connection ended")
-            return [[float(word) for word in line.split()] for line in lines]
+            return [[float(word) for word in line.split()] for line in _lines(shell)]
         except (OSError, ValueError):
             self._drop(server)
             raise StepFailed(f"{server} does not tell its CPU", "Check `ssh` to it.") from None
@@ -165,13 +162,20 @@ def _quoted(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
 
 
-def _line(shell: subprocess.Popen[bytes]) -> str:
+def _lines(shell: subprocess.Popen[bytes]) -> list[str]:
+    """What it says up to an empty line. Raises OSError when that does not come in time."""
     assert shell.stdout is not None
+    said, deadline = b"", time.monotonic() + ANSWER_S
     with selectors.DefaultSelector() as ready:
         ready.register(shell.stdout, selectors.EVENT_READ)
-        if not ready.select(timeout=ANSWER_S):
-            raise OSError("no answer in time")
-    return shell.stdout.readline().decode("ascii", "replace")
+        while not said.endswith(b"\n\n"):
+            if not ready.select(timeout=max(0.0, deadline - time.monotonic())):
+                raise OSError("no answer in time")
+            part = os.read(shell.stdout.fileno(), 65536)
+            if not part:
+                raise OSError("the connection ended")
+            said += part
+    return said.decode("ascii", "replace").splitlines()[:-1]
 
 
 # For each line of pods' uids, a line for each: time, microseconds of CPU of the pod's control group, and of its

@@ -2,7 +2,7 @@
 
 Arrivals are open: journeys start when the plan's rates say so, however slow the answers are, and response times are
 counted from the intended start. Load that could not be offered, or was offered late, makes the run invalid. CPU of the
-stations is read on servers and kubelets meanwhile, for `oss validate`.
+stations is read on their servers meanwhile, for `oss validate`.
 
   oss loadtest smoke                                 the rack of this machine (--env local)
   oss loadtest rehearsal --phase 2

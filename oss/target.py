@@ -54,7 +54,7 @@ def environment_target(environment: str, deployment: Deployment, progress: Progr
     ssh = ("ssh", "-F", str(state_dir(environment) / "ssh" / "config"))
     sources: list[Source] = [Servers([place], ssh) for place in places]
     if pods and kubeconfig_file(environment).exists():
-        sources.append(Pods(pods, kubeconfig_file(environment)))
+        sources.append(Pods(pods, kubeconfig_file(environment), ssh))
     ca_file = services_ca(environment)
     return Target(
         host=outputs.endpoints.portal.rstrip("/"),

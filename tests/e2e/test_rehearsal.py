@@ -83,6 +83,7 @@ def _kill_when_it_says(words: str, command: tuple[str, ...]) -> None:
 
 def _page_fits(page: Path, run: subprocess.CompletedProcess[str]) -> None:
     """The page says what the exit code says, from the evidence that the run names, and loads nothing from outside."""
+    assert page.is_file(), run.stderr
     html = page.read_text(encoding="utf-8")
     assert ('<div class="word">Go</div>' in html) == (run.returncode == 0)
     named = re.search(r"evidence/\S+\.json", run.stderr)

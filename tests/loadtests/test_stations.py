@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity.faults import StepFailed
-from loadtests.sources import _CPU, LocalProcesses, ServerPlace, Servers, _throttling
+from loadtests.sources import LocalProcesses, PodPlace, Pods, ServerPlace, Servers
 from loadtests.stations import Combine, Reading, Series, Stations
 
 BURN = (
@@ -103,19 +103,16 @@ def test_cpu_of_children_that_ended_and_of_those_that_live_is_counted() -> None:
 
 
 def test_processes_of_a_server_are_read_by_name_over_one_shell(tmp_path: Path) -> None:
-    # What stands for ssh here drops its options and the server's name, and runs the rest as ssh's far end would.
-    ssh = tmp_path / "ssh"
-    ssh.write_text('#!/bin/sh\nwhile [ "$1" != "server-1" ]; do shift; done\nshift\nexec sh -c "$*"\n')
-    ssh.chmod(0o755)
+    ssh = _far_end(tmp_path)
     with subprocess.Popen(["sleep", "60"]) as sleeper:
         source = Servers([ServerPlace("edge", "server-1", "sleep")], (str(ssh),))
         try:
             first, second = source.read()[0], source.read()[0]
             assert 0 <= first.cpu_s <= second.cpu_s
             assert abs(first.at - time.time()) < 60
-            shells = source._open.copy()
+            shells = source._shells._open.copy()
             assert source.read()
-            assert source._open == shells
+            assert source._shells._open == shells
             with pytest.raises(StepFailed, match="no process nothing"):
                 Servers([ServerPlace("edge", "server-1", "nothing")], (str(ssh),)).read()
         finally:
@@ -128,23 +125,47 @@ def test_a_server_that_cannot_be_reached_is_told() -> None:
         Servers([ServerPlace("edge", "server-1", "haproxy")], ("false",)).read()
 
 
-RESOURCE = """\
-# TYPE container_cpu_usage_seconds_total counter
-container_cpu_usage_seconds_total{container="api",namespace="oss-api",pod="api-7c-x"} 12.25 1795512345678
-container_cpu_usage_seconds_total{container="coredns",namespace="kube-system",pod="coredns-1"} 3 1795512345679
-pod_cpu_usage_seconds_total{namespace="oss-api",pod="api-7c-x"} 12.5 1795512345678
-"""
-CADVISOR = """\
-container_cpu_cfs_periods_total{container="",id="/k",name="",namespace="oss-api",pod="api-7c-x"} 90 1
-container_cpu_cfs_periods_total{container="api",id="/k/c",name="c",namespace="oss-api",pod="api-7c-x"} 80 1
-container_cpu_cfs_throttled_periods_total{container="api",id="/k/c",name="c",namespace="oss-api",pod="api-7c-x"} 20 1
-"""
+UID, OTHER = "0b6c5a0e-1111-4222-8333-444455556666", "9f9f9f9f-1111-4222-8333-444455556666"
+NEW = {
+    "kubepods.slice/kubepods-pod{uid_}.slice/cpu.stat": "usage_usec 12250000\nnr_periods 90\nnr_throttled 30\n",
+    "kubepods.slice/kubepods-pod{uid_}.slice/cri-a.scope/cpu.stat": "usage_usec 7\nnr_periods 80\nnr_throttled 20\n",
+    "kubepods.slice/kubepods-pod{uid_}.slice/cri-b.scope/cpu.stat": "usage_usec 8\nnr_periods 0\nnr_throttled 0\n",
+}
+OLD = {
+    "cpu,cpuacct/kubepods/pod{uid}/cpuacct.usage": "12250000000\n",
+    "cpu,cpuacct/kubepods/pod{uid}/cpu.stat": "nr_periods 90\nnr_throttled 30\nthrottled_time 5\n",
+    "cpu,cpuacct/kubepods/pod{uid}/a/cpu.stat": "nr_periods 80\nnr_throttled 20\nthrottled_time 5\n",
+    "memory/kubepods/pod{uid}/memory.stat": "cache 1\n",
+}
 
 
-def test_kubelet_metrics_are_read_with_their_own_time() -> None:
-    found = _CPU.findall(RESOURCE)
-    assert [(value, stamp) for _, value, stamp in found] == [("12.25", "1795512345678"), ("3", "1795512345679")]
-    assert _throttling(CADVISOR) == {("oss-api", "api-7c-x"): (80.0, 20.0)}
+@pytest.mark.parametrize("files", [NEW, OLD], ids=["cgroup v2", "cgroup v1"])
+def test_pods_are_read_from_their_control_groups(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in files.items():
+        path = tmp_path / "cgroup" / name.format(uid=UID, uid_=UID.replace("-", "_"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setenv("CGROUPS", str(tmp_path / "cgroup"))
+    listed = {"items": [{"metadata": {"uid": uid}, "spec": {"nodeName": "server-1"}} for uid in (UID, OTHER)]}
+    monkeypatch.setattr(Pods, "_get", lambda self, path: listed)
+    source = Pods([PodPlace("api", "oss-api", "api")], tmp_path / "kubeconfig", (str(_far_end(tmp_path)),))
+    try:
+        (reading,) = source.read()
+    finally:
+        source.close()
+    assert (reading.station, reading.instance, reading.cpu_s) == ("api", UID, 12.25)
+    assert (reading.periods, reading.throttled) == (80, 20)
+    assert abs(reading.at - time.time()) < 60
+
+
+def _far_end(folder: Path) -> Path:
+    """What stands for ssh here drops its options and the server's name, and runs the rest as ssh's far end would."""
+    ssh = folder / "ssh"
+    ssh.write_text('#!/bin/sh\nwhile [ "$1" != "server-1" ]; do shift; done\nshift\nexec sh -c "$*"\n')
+    ssh.chmod(0o755)
+    return ssh
 
 
 def _wait(what: object) -> None:
