@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 if str(REPOSITORY) not in sys.path:
@@ -17,6 +18,11 @@ from capacity.faults import BadInput, Fault, OssError  # noqa: E402
 LAYERS = ("fleet", "platform", "services")
 SHOWN = 32
 """Exit code by which Pulumi's language host knows that the user was told already what is wrong."""
+
+
+def _quiet(*words: Any, **settings: Any) -> None:
+    """Debug words of the SDK are shown with `pulumi --debug` alone, but it sends them to the engine one by one, and
+    waits for each: for every resource as long as registering it takes."""
 
 
 async def program() -> None:
@@ -33,4 +39,5 @@ async def program() -> None:
         raise SystemExit(SHOWN) from None
 
 
+pulumi.log.debug = _quiet
 pulumi.run(program)
