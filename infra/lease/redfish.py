@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from infra.lease.connections import Connections
 from infra.lease.contract import Hardware
 from infra.lease.errors import (
     BmcFailing,
@@ -46,9 +47,8 @@ def pool(username: str, password: str, ca_file: str, patience: Patience) -> http
     """The connections of one provider to all its BMCs."""
     return httpx.AsyncClient(
         auth=httpx.BasicAuth(username, password),
-        verify=tls(ca_file),
+        transport=Connections(tls(ca_file)),
         timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
-        limits=httpx.Limits(max_connections=128, max_keepalive_connections=64, keepalive_expiry=30.0),
         headers={"OData-Version": "4.0", "Accept": "application/json"},
         follow_redirects=False,
         trust_env=False,  # a proxy for the internet must never see the out-of-band network
