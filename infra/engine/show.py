@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pulumi.automation import EngineEvent, PolicyEvent
 
@@ -52,6 +54,8 @@ class Show:
         self._open: dict[str, str] = {}
         self._done = 0
         self.policies: list[PolicyNote] = []
+        self.counts: dict[str, int] = {}
+        """How many resources each operation touched, once the run has ended."""
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
@@ -68,6 +72,8 @@ class Show:
             self._open.pop(failed.metadata.urn, None)
         elif policy := event.policy_event:
             self.policies.append(policy_note(policy))
+        elif summary := event.summary_event:
+            self.counts = counted(summary.resource_changes)
         elif (diagnostic := event.diagnostic_event) and diagnostic.severity in ("warning", "info"):
             text = plain(diagnostic.message)
             if diagnostic.ephemeral:
@@ -81,6 +87,11 @@ class Show:
         self._progress.update(
             f"{self._layer}: {doing}{more}; {self._done} done" if doing else f"{self._layer}: {self._done} done"
         )
+
+
+def counted(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    """How many resources each operation touched, by the operation's plain name."""
+    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items()}
 
 
 def plain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 
 from capacity.documents import REPOSITORY, write_text
 from capacity.faults import StepFailed
@@ -18,7 +20,7 @@ from infra.engine.command import EngineCommand
 from infra.engine.failures import failure
 from infra.engine.locks import clear_stale_locks
 from infra.engine.preview import Collect, LayerPreview
-from infra.engine.show import Show
+from infra.engine.show import Show, counted
 from infra.engine.stack_files import stack_file, unsalted
 from infra.paths import state_dir
 from infra.toolchain import Toolchain
@@ -95,7 +97,7 @@ class Environment:
         with self._open(layer) as stack:
             show = Show(self._progress, layer)
             try:
-                result = stack.up(
+                stack.up(
                     refresh=layer == "fleet",
                     on_event=show,
                     parallel=_PARALLEL,
@@ -105,7 +107,7 @@ class Environment:
             finally:
                 for note in show.policies:
                     self._progress.note(f"{layer}: {note.policy}: {note.problem}. {note.remedy}")
-        return _counts(result.summary.resource_changes)
+        return show.counts
 
     def preview(self, layer: str, **options: Any) -> LayerPreview:
         """What `up` would do to a layer, even where a policy refuses it.
@@ -121,21 +123,23 @@ class Environment:
                 if not any(note.level == "mandatory" for note in collect.found.policies):
                     raise
             else:
-                collect.found.counts = _counts(result.change_summary)
+                collect.found.counts = counted(result.change_summary)
         return collect.found
 
     def refresh(self, layer: str) -> dict[str, int]:
         """Bring the state of a layer to what is really there."""
+        show = Show(self._progress, layer)
         with self._open(layer) as stack:
-            result = stack.refresh(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
-        return _counts(result.summary.resource_changes)
+            stack.refresh(on_event=show, parallel=_PARALLEL, color="never")
+        return show.counts
 
     def destroy(self, layer: str) -> dict[str, int]:
         """Remove everything of a layer, and the stack itself with its history."""
+        show = Show(self._progress, layer)
         with self._open(layer) as stack:
-            result = stack.destroy(on_event=Show(self._progress, layer), parallel=_PARALLEL, color="never")
+            stack.destroy(on_event=show, parallel=_PARALLEL, color="never")
             stack.workspace.remove_stack(stack.name, preserve_config=True)
-        return _counts(result.summary.resource_changes)
+        return show.counts
 
     def forget(self, layer: str) -> None:
         """Drop a layer's state without touching what it describes: for a cluster that is gone with its servers."""
@@ -147,7 +151,7 @@ class Environment:
         if not has_state(self.name, layer):
             return {}
         with self._open(layer) as stack:
-            return {name: output.value for name, output in stack.outputs().items()}
+            return {name: output.value for name, output in stack.workspace.stack_outputs(stack.name).items()}
 
     def configure(self, layer: str, values: Mapping[str, str]) -> None:
         """Write settings into the layer's stack file where they differ."""
@@ -173,22 +177,27 @@ class Environment:
         with _file_kept(file):
             try:
                 clear_stale_locks(state_dir(self.name) / "pulumi", name, self._progress)
-                stack = auto.create_or_select_stack(
-                    stack_name=name,
-                    work_dir=str(self._project),
-                    opts=auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self._command),
+                workspace = auto.LocalWorkspace(
+                    work_dir=str(self._project), env_vars=self.variables, pulumi_command=self._command
                 )
-                yield stack
+                yield _Stack(name, workspace, StackInitMode.CREATE_OR_SELECT)
             except auto.CommandError as error:
                 raise failure(name, error) from None
 
 
+class _Stack(auto.Stack):
+    """A stack whose runs are known by their events. Asked for what the Automation API asks for behind each of them,
+    outputs and history, the engine reads the whole state three times more."""
+
+    def outputs(self) -> auto.OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary | None:
+        return auto.UpdateSummary("", dt.datetime.now(dt.UTC), "", {}, {}, "")
+
+
 def _policy_packs(layer: str) -> list[str] | None:
     return [str(POLICY_PACK)] if layer == "fleet" else None
-
-
-def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
-    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items()}
 
 
 @contextlib.contextmanager
