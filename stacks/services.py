@@ -143,11 +143,13 @@ def database_url(outputs: FleetOutputs, password: str) -> str:
 
 
 def registry_variables(deployment: Deployment) -> dict[str, str]:
-    """Latency and quota of the registry's stand-in, as the model assumes them of the real one."""
+    """Latency of the registry's stand-in, and each replica's part of the quota, as the model assumes them of the real
+    one."""
     station = next((s for s in deployment.stations if s.id == "registry"), None)
     if station is None:
         return {}
-    quota = {"REGISTRY_QUOTA_PER_DAY": str(int(station.quota_per_day))} if station.quota_per_day else {}
+    replicas = next((s.replicas for s in deployment.services if s.id == "registry"), 1)
+    quota = {"REGISTRY_QUOTA_PER_DAY": str(int(station.quota_per_day) // replicas)} if station.quota_per_day else {}
     if not station.demand_ms:
         return quota
     # A log-normal law of mean m and squared coefficient of variation v has median m / sqrt(1 + v), sigma^2 = ln(1 + v).
