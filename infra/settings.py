@@ -146,8 +146,8 @@ class LoadTestSetting(Document):
     profile: str = Field(default="smoke", min_length=1, description="load profile of the plan")
     scale: str = Field(default="", description="rack, national or a fraction; empty: the stack's scale")
     workers: int = Field(default=2, ge=1, le=100)
-    cpu_millicores: int = Field(default=1000, ge=100, description="of one worker; one process cannot use more")
-    memory_mib: int = Field(default=512, ge=192)
+    cpu_millicores: int | None = Field(default=None, ge=100, description="of one worker: one process")
+    memory_mib: int | None = Field(default=None, ge=192, description="of one worker")
     seed: int = Field(default=2018, ge=0)
     start: bool = False
     host: str = Field(

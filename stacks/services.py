@@ -18,9 +18,11 @@ from infra.components.load_generator import (
     CALLBACK_FILE,
     NAMESPACE,
     PASSWORD_FILE,
+    SIZES,
     WEB_PORT,
     LoadGenerator,
     LoadGeneratorArgs,
+    PodSize,
 )
 from infra.components.permit_service import CA_FILE, SECRETS_FOLDER, PermitService, ServiceArgs
 from infra.components.topology import CONTAINER_PORT, DATABASE_NAME, DATABASE_PORT, DATABASE_USER, PARTS
@@ -112,6 +114,10 @@ def generator_args(
     if (ca := services_ca(environment)).exists():
         secrets[CA_FILE] = ca.read_text(encoding="ascii")
     rack = settings.scale == "rack"
+    sizes = SIZES[settings.scale]
+    worker = PodSize(
+        wanted.cpu_millicores or sizes["worker"].cpu_millicores, wanted.memory_mib or sizes["worker"].memory_mib
+    )
     edge = now.outputs.with_role("edge")[0].address
     return LoadGeneratorArgs(
         image=settings.load_test_image,
@@ -123,8 +129,8 @@ def generator_args(
         scale=wanted.scale or settings.scale,
         seed=wanted.seed,
         workers=wanted.workers,
-        cpu_millicores=wanted.cpu_millicores,
-        memory_mib=wanted.memory_mib,
+        master=sizes["master"],
+        worker=worker,
         start=wanted.start,
         secrets=secrets,
     )

@@ -26,7 +26,26 @@ NAMESPACE = "oss-loadtest"
 MASTER_PORT, WEB_PORT = CONTAINER_PORT, 8089
 PLAN_FOLDER, PLAN_FILE, EVIDENCE_FOLDER = "/etc/oss/plan", "lease.lock.yaml", "/evidence"
 PASSWORD_FILE, CALLBACK_FILE = "test-password", "callback-key"
-MASTER_CPU_M, MASTER_MEMORY_MIB = 250, 384
+
+
+@dataclass(frozen=True, slots=True)
+class PodSize:
+    """What a pod requests, and may use at most."""
+
+    cpu_millicores: int
+    memory_mib: int
+
+    @property
+    def resources(self) -> dict[str, str]:
+        """As Kubernetes writes it."""
+        return {"cpu": f"{self.cpu_millicores}m", "memory": f"{self.memory_mib}Mi"}
+
+
+SIZES: dict[str, dict[str, PodSize]] = {
+    "national": {"master": PodSize(250, 384), "worker": PodSize(1000, 512)},
+    "rack": {"master": PodSize(100, 192), "worker": PodSize(100, 192)},
+}
+"""By scale and part, where the settings say nothing. A rack's servers have little left beside the services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +65,8 @@ class LoadGeneratorArgs:
     scale: str
     seed: int
     workers: int
-    cpu_millicores: int
-    memory_mib: int
+    master: PodSize
+    worker: PodSize
     start: bool
     secrets: dict[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
 
@@ -100,9 +119,9 @@ class LoadGenerator(pulumi.ComponentResource):
 
     def _quota(self, args: LoadGeneratorArgs) -> None:
         """Room for one master and the workers, and one pod more that ends while its successor starts."""
-        pods = args.workers + 2
-        cpu = f"{MASTER_CPU_M + (args.workers + 1) * args.cpu_millicores}m"
-        memory = f"{MASTER_MEMORY_MIB + (args.workers + 1) * args.memory_mib}Mi"
+        pods, master, worker = args.workers + 2, args.master, args.worker
+        cpu = f"{master.cpu_millicores + (args.workers + 1) * worker.cpu_millicores}m"
+        memory = f"{master.memory_mib + (args.workers + 1) * worker.memory_mib}Mi"
         hard = {"requests.cpu": cpu, "limits.cpu": cpu, "requests.memory": memory, "limits.memory": memory}
         hard |= {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
         core.ResourceQuota(
@@ -224,8 +243,7 @@ def _block(cidr: str) -> networking.NetworkPolicyPeerArgs:
 
 def _pod(args: LoadGeneratorArgs, part: str, words: list[str], named: _Names) -> core.PodSpecArgs:
     worker = part == "worker"
-    cpu, memory = (args.cpu_millicores, args.memory_mib) if worker else (MASTER_CPU_M, MASTER_MEMORY_MIB)
-    size = {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}
+    size = (args.worker if worker else args.master).resources
     listens = core.ProbeArgs(
         tcp_socket=core.TCPSocketActionArgs(port=MASTER_PORT), period_seconds=5, failure_threshold=24
     )

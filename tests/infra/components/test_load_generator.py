@@ -13,6 +13,7 @@ from infra.components.load_generator import (
     PASSWORD_FILE,
     LoadGenerator,
     LoadGeneratorArgs,
+    PodSize,
     target_port,
 )
 from infra.components.permit_service import CA_FILE
@@ -39,8 +40,8 @@ def generator(host: str = "https://10.97.2.11:8443", **changes: Any) -> Recordin
             "scale": "rack",
             "seed": 7,
             "workers": 3,
-            "cpu_millicores": 1000,
-            "memory_mib": 512,
+            "master": PodSize(250, 384),
+            "worker": PodSize(1000, 512),
             "start": False,
             "secrets": secrets,
         }
