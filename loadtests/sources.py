@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import subprocess
@@ -17,6 +18,8 @@ from capacity.faults import StepFailed
 from loadtests.stations import Combine, Reading
 
 ANSWER_S = 10.0
+# Pods seldom come and go during a load test; so old the list of them may be.
+LIST_S = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -181,20 +184,36 @@ def _lines(shell: subprocess.Popen[bytes]) -> list[str]:
 # For each line of pods' uids, a line for each: time, microseconds of CPU of the pod's control group, and of its
 # containers' groups the periods with a quota and those in which they were stopped: cpu.stat of cgroup v2, or with
 # cpuacct.usage (nanoseconds) of v1. The kubelet tells the same, but as it was up to 15 seconds ago, which smears one
-# stage of a load test into the next.
+# stage of a load test into the next. Few processes are started, since the servers may be busy.
 _GROUPS = """
 while read -r uids; do
-  for uid in $uids; do
-    now=$(date +%s.%N)
-    for group in $(find "${CGROUPS:-/sys/fs/cgroup}" -maxdepth 5 -type d -name "*pod$(echo "$uid" | tr - '?')*"); do
-      [ -r "$group/cpuacct.usage" ] && echo "usage_nsec $(cat "$group/cpuacct.usage")"
-      [ -r "$group/cpu.stat" ] && grep usage_usec "$group/cpu.stat"
-      cat "$group"/*/cpu.stat 2>/dev/null | grep ^nr_
-    done | awk -v now="$now" '
-      { sum[$1] += $2 }
-      END { used = sum["usage_usec"] + sum["usage_nsec"] / 1000
-            printf "%s %.0f %d %d\\n", NR ? now : 0, used, sum["nr_periods"], sum["nr_throttled"] }'
-  done
+  find "${CGROUPS:-/sys/fs/cgroup}" -maxdepth 6 -path '*pod*' '(' -name cpu.stat -o -name cpuacct.usage ')' \\
+    -exec awk -v now="$(date +%s.%N)" -v uids="$uids" '
+    BEGIN { n = split(uids, uid) }
+    FNR == 1 {
+      own = ""
+      path = FILENAME
+      gsub(/_/, "-", path)
+      for (i = 1; i <= n; i++) if (at = index(path, "pod" uid[i])) {
+        own = uid[i]
+        rest = substr(path, at + 3 + length(own))
+        depth = split(rest, part, "/") - 1
+      }
+    }
+    own == "" { next }
+    depth == 1 && $1 == "usage_usec" { used[own] = $2 }
+    depth == 1 && FILENAME ~ /usage$/ { used[own] = $1 / 1000 }
+    depth == 2 && $1 == "nr_periods" { periods[own, part[2]] = $2; kept[own] = kept[own] " " part[2] }
+    depth == 2 && $1 == "nr_throttled" { stops[own, part[2]] = $2 }
+    END {
+      for (i = 1; i <= n; i++) {
+        own = uid[i]; all = 0; stopped = 0; count = split(kept[own], name); split("", seen)
+        for (k = 1; k <= count; k++) if (!(name[k] in seen)) {
+          seen[name[k]]; all += periods[own, name[k]]; stopped += stops[own, name[k]]
+        }
+        printf "%s %.0f %d %d\\n", own in used ? now : 0, used[own], all, stopped
+      }
+    }' '{}' +
   echo
 done
 """
@@ -218,6 +237,8 @@ class Pods:
         self._kubeconfig = kubeconfig
         self._shells = Shells(ssh, _GROUPS)
         self._client: Any = None
+        self._by_node: dict[str, list[tuple[str, str]]] = {}
+        self._listed = -math.inf
 
     @property
     def stations(self) -> Mapping[str, Combine]:
@@ -226,18 +247,23 @@ class Pods:
 
     def read(self) -> list[Reading]:
         """CPU and throttling of every pod. Raises StepFailed."""
-        by_node: dict[str, list[tuple[str, str]]] = {}
-        for place in self._places:
-            for pod in self._get(_pods_path(place)).get("items", []):
-                if node := pod.get("spec", {}).get("nodeName"):
-                    by_node.setdefault(node, []).append((place.station, pod["metadata"]["uid"]))
+        if time.monotonic() > self._listed + LIST_S:
+            self._by_node, self._listed = self._list(), time.monotonic()
         readings = []
-        for node, pods in sorted(by_node.items()):
+        for node, pods in sorted(self._by_node.items()):
             answers = self._shells.ask(node, " ".join(uid for _, uid in pods))
             for (station, uid), (at, used_us, periods, throttled) in zip(pods, answers, strict=True):
                 if at:  # a pod that begins or ends has no group
                     readings.append(Reading(station, uid, at, used_us / 1e6, periods, throttled))
         return readings
+
+    def _list(self) -> dict[str, list[tuple[str, str]]]:
+        by_node: dict[str, list[tuple[str, str]]] = {}
+        for place in self._places:
+            for pod in self._get(_pods_path(place)).get("items", []):
+                if node := pod.get("spec", {}).get("nodeName"):
+                    by_node.setdefault(node, []).append((place.station, pod["metadata"]["uid"]))
+        return by_node
 
     def _get(self, path: str) -> Any:
         from kubernetes import client, config

@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 from capacity.evidence import StationResult
 from capacity.leaseplan import Deployment
 
-INTERVAL_S = 2.5
+INTERVAL_S = 1.0
 # An instance without a reading for so long has ended.
 OLD_S = 30.0
 Combine = Literal["sum", "max"]
