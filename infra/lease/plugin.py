@@ -14,13 +14,17 @@ from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.rpc import UNKNOWN
 
 from capacity.faults import OssError
-from infra.lease.provider import LeaseProvider
+from infra.lease.model import PASSWORD_TYPE, SERVER_TYPE
+from infra.lease.password import SECRET_OUTPUTS
+from infra.lease.provider import SERVER_OUTPUTS, LeaseProvider, kind
 from infra.lease.schema import VERSION
+from infra.lease.values import has_unknown, plain_map, property_map
 
 _MESSAGE_BYTES = 400 * 1024 * 1024  # what Pulumi's own plugins allow
 
@@ -62,15 +66,83 @@ def _shown(call: CallT) -> CallT:
 class Servicer(ProviderServicer):
     """Pulumi's servicer with our errors said plainly, and attachable to a running engine (PULUMI_DEBUG_PROVIDERS)."""
 
-    Configure = _shown(ProviderServicer.Configure)
-    Check = _shown(ProviderServicer.Check)
-    Create = _shown(ProviderServicer.Create)
-    Read = _shown(ProviderServicer.Read)
-    Update = _shown(ProviderServicer.Update)
-    Delete = _shown(ProviderServicer.Delete)
+    _provider: LeaseProvider
+
+    @_shown
+    async def Configure(self, request: Any, context: Any) -> Any:
+        self._provider.set_up(plain_map(request.args))
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    @_shown
+    async def Check(self, request: Any, context: Any) -> Any:
+        inputs = plain_map(request.news)
+        if has_unknown(inputs) or inputs.get("imported"):
+            return provider_pb2.CheckResponse(inputs=request.news)
+        whole, faults = self._provider.checked(request.urn, inputs)
+        failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in faults]
+        return provider_pb2.CheckResponse(inputs=property_map(whole), failures=failures)
+
+    @_shown
+    async def Diff(self, request: Any, context: Any) -> Any:
+        state, new = plain_map(request.olds), plain_map(request.news)
+        found = self._provider.compared(request.urn, state, new, list(request.ignoreChanges))
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if found.changes else provider_pb2.DiffResponse.DIFF_NONE,
+            replaces=found.replaces,
+            deleteBeforeReplace=bool(found.delete_before_replace),
+            diffs=found.diffs,
+            detailedDiff={
+                path: provider_pb2.PropertyDiff(
+                    kind=provider_pb2.PropertyDiff.Kind.Value(diff.kind.name), inputDiff=diff.input_diff
+                )
+                for path, diff in (found.detailed_diff or {}).items()
+            },
+            hasDetailedDiff=True,
+        )
+
+    @_shown
+    async def Create(self, request: Any, context: Any) -> Any:
+        inputs = plain_map(request.properties)
+        if request.preview or has_unknown(inputs):
+            return provider_pb2.CreateResponse(properties=_foreseen(request.urn, request.properties))
+        identity, state = await self._provider.made(request.urn, inputs, request.timeout)
+        return provider_pb2.CreateResponse(id=identity, properties=property_map(state, SECRET_OUTPUTS))
+
+    @_shown
+    async def Read(self, request: Any, context: Any) -> Any:
+        if kind(request.urn) == PASSWORD_TYPE:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        known = plain_map(request.inputs), plain_map(request.properties)
+        found = await self._provider.seen(request.urn, request.id, *known)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        inputs, state = found
+        return provider_pb2.ReadResponse(id=request.id, properties=property_map(state), inputs=property_map(inputs))
+
+    @_shown
+    async def Update(self, request: Any, context: Any) -> Any:
+        new = plain_map(request.news)
+        if request.preview or has_unknown(new):
+            return provider_pb2.UpdateResponse(properties=_foreseen(request.urn, request.news))
+        state = await self._provider.changed(request.urn, plain_map(request.olds), new, request.timeout)
+        return provider_pb2.UpdateResponse(properties=property_map(state))
+
+    @_shown
+    async def Delete(self, request: Any, context: Any) -> Any:
+        await self._provider.removed(request.urn, plain_map(request.properties), request.timeout)
+        return empty_pb2.Empty()
 
     async def Attach(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
+
+
+def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
+    """The state that inputs will come to, as far as it is known beforehand."""
+    made = struct_pb2.Struct()
+    made.CopyFrom(inputs)
+    for name in SERVER_OUTPUTS if kind(urn) == SERVER_TYPE else SECRET_OUTPUTS:
+        made.fields[name].string_value = UNKNOWN
+    return made
 
 
 async def serve(engine_address: str) -> None:

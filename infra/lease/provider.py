@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from pulumi.provider.experimental import provider as api
-from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.runtime.rpc import UNKNOWN
 from pydantic import Field, ValidationError
 
 from capacity.faults import StepFailed
@@ -20,10 +18,11 @@ from infra.lease.model import PASSWORD_TYPE, REPLACES, SERVER_TYPE, Record, Serv
 from infra.lease.redfish import pool
 from infra.lease.retry import Patience
 from infra.lease.schema import SCHEMA
-from infra.lease.server import Servers, input_faults
-from infra.lease.values import has_unknown, plain_map, property_map
+from infra.lease.server import Servers, input_faults, plain_inputs
+from infra.lease.values import has_unknown
 
 T = TypeVar("T")
+Values = dict[str, Any]
 
 SERVER_OUTPUTS = ("state", "leaseEnd", "hardware", "unverified", "shortfalls", "fault")
 
@@ -41,7 +40,11 @@ class ProviderConfig(Record):
 
 
 class LeaseProvider(api.Provider):
-    """Dispatches by resource type. `log(urn, text)` shows a passing line beside the resource."""
+    """Dispatches by resource type. `log(urn, text)` shows a passing line beside the resource.
+
+    Schema and configuration are Pulumi's own interface; resources come and go as the plain values of `values.py`,
+    which `plugin.py` takes off the wire and puts on it.
+    """
 
     def __init__(
         self, log: Callable[[str, str], None] = lambda urn, text: None, patience: Patience | None = None
@@ -53,12 +56,13 @@ class LeaseProvider(api.Provider):
     async def get_schema(self, request: api.GetSchemaRequest) -> api.GetSchemaResponse:
         return api.GetSchemaResponse(json.dumps(SCHEMA))
 
-    async def configure(self, request: api.ConfigureRequest) -> api.ConfigureResponse:
-        args = {key: value for key, value in plain_map(request.args).items() if not has_unknown(value)}
-        if isinstance(args.get("lost"), str):  # the engine hands a provider's mappings over as JSON
-            args["lost"] = json.loads(args["lost"])
+    def set_up(self, args: Values) -> None:
+        """Take over the configuration; what is not known yet counts as not given. Raises StepFailed."""
+        given = {key: value for key, value in args.items() if not has_unknown(value)}
+        if isinstance(given.get("lost"), str):  # the engine hands a provider's mappings over as JSON
+            given["lost"] = json.loads(given["lost"])
         try:
-            config = ProviderConfig.model_validate(args)
+            config = ProviderConfig.model_validate(given)
         except ValidationError as error:
             places = ", ".join(".".join(map(str, d["loc"])) for d in error.errors(include_url=False))
             raise StepFailed(
@@ -67,31 +71,25 @@ class LeaseProvider(api.Provider):
         if config.username:
             http = pool(config.username, config.password, config.ca_file, self._patience)
             self._servers = Servers(http, self._patience, config.erase, config.eraser_image, config.lost)
-        return api.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
-    async def check(self, request: api.CheckRequest) -> api.CheckResponse:
-        inputs = plain_map(request.new_inputs)
-        if has_unknown(inputs) or inputs.get("imported"):
-            return api.CheckResponse(inputs=request.new_inputs)
-        if _kind(request.urn) == SERVER_TYPE:
+    def checked(self, urn: str, inputs: Values) -> tuple[Values, list[tuple[str, str]]]:
+        """The inputs, completed, and (path, reason) of everything wrong in them."""
+        if kind(urn) == SERVER_TYPE:
             faults = input_faults(inputs)
-            if not faults:
-                inputs = ServerInputs.model_validate(inputs).model_dump(mode="json", by_alias=True, exclude_none=True)
+            whole = inputs if faults else plain_inputs(ServerInputs.model_validate(inputs))
         else:
             faults = password.faults(inputs)
-            if not faults:
-                inputs = password.inputs_with_defaults(inputs)
-        failures = [api.CheckFailure(path, reason) for path, reason in faults]
-        return api.CheckResponse(inputs=property_map(inputs), failures=failures)
+            whole = inputs if faults else password.inputs_with_defaults(inputs)
+        return whole, faults
 
-    async def diff(self, request: api.DiffRequest) -> api.DiffResponse:
-        state, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        outputs = SERVER_OUTPUTS if _kind(request.urn) == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
+    def compared(self, urn: str, state: Values, new: Values, ignored: Sequence[str]) -> api.DiffResponse:
+        """What the new inputs would change."""
+        outputs = SERVER_OUTPUTS if kind(urn) == SERVER_TYPE else tuple(password.SECRET_OUTPUTS)
         old = {key: value for key, value in state.items() if key not in outputs}
-        replacing = REPLACES if _kind(request.urn) == SERVER_TYPE else frozenset(new)
+        replacing = REPLACES if kind(urn) == SERVER_TYPE else frozenset(new)
         if state.get("imported"):  # what is known of it is its machine alone: the program tells the rest
             replacing = frozenset({"bmc"})
-        answer = difference(old, new, replacing, request.ignore_changes)
+        answer = difference(old, new, replacing, ignored)
         # Refresh found less hardware than contracted, or got no answer: an update tries it anew.
         for output in (name for name in ("shortfalls", "fault") if state.get(name)):
             answer.changes = True
@@ -99,39 +97,24 @@ class LeaseProvider(api.Provider):
             answer.detailed_diff[output] = api.PropertyDiff(api.PropertyDiffKind.UPDATE, input_diff=False)
         return answer
 
-    async def create(self, request: api.CreateRequest) -> api.CreateResponse:
-        inputs = plain_map(request.properties)
-        if _kind(request.urn) == PASSWORD_TYPE:
-            outputs = {**inputs, "result": UNKNOWN} if request.preview else password.create(inputs)
-            return api.CreateResponse("" if request.preview else request.name, _secret_map(outputs))
-        if request.preview or has_unknown(inputs):
-            return api.CreateResponse("", {**request.properties, **_unknown(SERVER_OUTPUTS)})
-        work = self._live().create(inputs, self._say(request.urn))
-        identity, state = await _within(request.timeout, request.urn, work)
-        return api.CreateResponse(identity, property_map(state))
+    async def made(self, urn: str, inputs: Values, limit_s: float) -> tuple[str, Values]:
+        """Id and state of a new resource."""
+        if kind(urn) == PASSWORD_TYPE:
+            return urn.rpartition("::")[2], password.create(inputs)
+        return await _within(limit_s, urn, self._live().create(inputs, self._say(urn)))
 
-    async def read(self, request: api.ReadRequest) -> api.ReadResponse:
-        if _kind(request.urn) == PASSWORD_TYPE:
-            return api.ReadResponse(request.resource_id, request.properties, request.inputs)
-        known = plain_map(request.properties) | plain_map(request.inputs)
-        found = await self._live().read(request.resource_id, known, self._say(request.urn))
-        if found is None:
-            return api.ReadResponse("", {}, {})
-        inputs, state = found
-        return api.ReadResponse(request.resource_id, property_map(state), property_map(inputs))
+    async def seen(self, urn: str, identity: str, inputs: Values, state: Values) -> tuple[Values, Values] | None:
+        """Inputs and state as they are now; None when it is gone."""
+        return await self._live().read(identity, state | inputs, self._say(urn))
 
-    async def update(self, request: api.UpdateRequest) -> api.UpdateResponse:
-        new = plain_map(request.news)
-        if request.preview or has_unknown(new):
-            return api.UpdateResponse({**request.news, **_unknown(SERVER_OUTPUTS)})
-        work = self._live().update(plain_map(request.olds), new, self._say(request.urn))
-        state = await _within(request.timeout, request.urn, work)
-        return api.UpdateResponse(property_map(state))
+    async def changed(self, urn: str, old: Values, new: Values, limit_s: float) -> Values:
+        """The state after a server was brought to new inputs."""
+        return await _within(limit_s, urn, self._live().update(old, new, self._say(urn)))
 
-    async def delete(self, request: api.DeleteRequest) -> None:
-        if _kind(request.urn) == SERVER_TYPE:
-            work = self._live().delete(plain_map(request.properties), self._say(request.urn))
-            await _within(request.timeout, request.urn, work)
+    async def removed(self, urn: str, state: Values, limit_s: float) -> None:
+        """Give a server back; a password is only forgotten."""
+        if kind(urn) == SERVER_TYPE:
+            await _within(limit_s, urn, self._live().delete(state, self._say(urn)))
 
     def _live(self) -> Servers:
         if self._servers is None:
@@ -158,14 +141,6 @@ async def _within(seconds: float | None, urn: str, work: Awaitable[T]) -> T:
         raise LeaseError(urn.rpartition("::")[2], problem, remedy) from None
 
 
-def _kind(urn: str) -> str:
+def kind(urn: str) -> str:
     """The resource's own type; the type in a URN begins with those of its parents (`parent$child`)."""
     return urn.split("::")[-2].rpartition("$")[2]
-
-
-def _unknown(names: tuple[str, ...]) -> dict[str, PropertyValue]:
-    return {name: PropertyValue(UNKNOWN) for name in names}
-
-
-def _secret_map(values: dict[str, Any]) -> dict[str, PropertyValue]:
-    return property_map(values, password.SECRET_OUTPUTS)

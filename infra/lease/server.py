@@ -91,7 +91,7 @@ class Servers:
             state = step(name, state, State.PROVISIONED)
         if state is State.PROVISIONED and runs(system):
             state = step(name, state, State.IN_SERVICE)
-        return _plain_inputs(wanted), _state(wanted, hardware, state)
+        return plain_inputs(wanted), _state(wanted, hardware, state)
 
     async def update(self, old: Mapping[str, Any], new: Mapping[str, Any], say: Say) -> State_:
         """Bring a standing server to new inputs that leave it the same machine in the same place.
@@ -264,7 +264,8 @@ def place_of(identity: str) -> BmcPlace:
     return BmcPlace(url=f"https://{parts.netloc}", system=system)
 
 
-def _plain_inputs(wanted: ServerInputs) -> State_:
+def plain_inputs(wanted: ServerInputs) -> State_:
+    """The inputs under their names on the wire."""
     return wanted.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -277,7 +278,7 @@ def _reported(hardware: Hardware) -> State_:
 
 def _state(wanted: ServerInputs, hardware: Hardware, state: State) -> State_:
     return {
-        **_plain_inputs(wanted),
+        **plain_inputs(wanted),
         **_reported(hardware),
         "shortfalls": list(shortfalls(wanted.sku, hardware)),
         "state": str(state),
