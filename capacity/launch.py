@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from capacity.documents import Document, RuleBroken
-from capacity.leaseplan import LoadProfile, NetworkPlan, Role, Scale, Site, Visit
+from capacity.leaseplan import Discipline, LoadProfile, NetworkPlan, Role, Scale, Site, Visit
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -209,6 +209,9 @@ class Station(Document):
     service: Identifier | None = None
     role: Role | None = None
     service_scv: NonNegative = Field(default=1.0, description="squared coefficient of variation of one call's demand")
+    discipline: Discipline = Field(
+        default="ps", description="how calls are served: ps interleaved (processor sharing), fcfs in turn"
+    )
     max_utilisation: Share = 0.7
     application: bool = Field(default=True, description="whether its CPU grows with `design.application_factor`")
     latency_ms: NonNegative = Field(default=0.0, description="of an upstream, at no load")

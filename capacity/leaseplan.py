@@ -23,6 +23,7 @@ from capacity.networkplan import Role as Role
 from capacity.networkplan import RoleOffset as RoleOffset
 
 Scale = Literal["national", "rack"]
+Discipline = Literal["fcfs", "ps"]
 
 
 class Sku(Document):
@@ -177,6 +178,9 @@ class StationPlan(Document):
         default=1.0, gt=0, description="CPU of what is deployed at this scale over `Endpoint.demand_ms`"
     )
     service_scv: float = Field(default=1.0, ge=0, description="squared coefficient of variation of one call's demand")
+    discipline: Discipline = Field(
+        default="fcfs", description="how calls are served: fcfs in turn, ps interleaved (processor sharing)"
+    )
     utilisation: float = Field(ge=0)
     mean_ms: float = Field(ge=0, description="mean residence: waiting and service")
     p95_ms: float = Field(ge=0)

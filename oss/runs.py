@@ -35,7 +35,7 @@ def compared(evidence: Evidence, plan: LeasePlan) -> list[Compared]:
     from capacity.validation.recalibrate import fit_stations
 
     fits = fit_stations(plan.endpoints, evidence)
-    given = conditions(plan.endpoints, evidence, fits, with_measured=False)
+    given = conditions(deployment, plan.endpoints, evidence, fits, with_measured=False)
     lines = []
     for row in compare(deployment, plan.endpoints, measured_stages(evidence), given):
         if row.quantity == "utilisation":
@@ -50,7 +50,7 @@ def compared(evidence: Evidence, plan: LeasePlan) -> list[Compared]:
 
 
 def _error(row: Comparison) -> str:
-    return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
+    return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "not judged"
 
 
 def read(path: Path) -> Evidence:

@@ -147,7 +147,7 @@ def _compare(title: str, rows: tuple[Comparison, ...], percent: bool = False) ->
         return "-" if number is None else f"{number:.1%}" if percent else f"{number:.0f}"
 
     def error(row: Comparison) -> str:
-        return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
+        return "-" if row.error is None else f"{row.error:+.0%}" if row.telling else "not judged"
 
     def bounds(row: Comparison) -> str:
         return f"{value(row.low)} to {'more' if row.high is None else value(row.high)}" if row.samples else ""

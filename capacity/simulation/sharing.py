@@ -5,8 +5,10 @@ most on one core and in equal shares where cores are fewer (processor sharing). 
 `width` cores at a time and, in every period of 100 ms, its quota; when that is used, all of it stops until the next
 period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
 
-A call walks a route: CPU at a group picked at random, or a delay that needs none. Left out: the slices in which a real
-scheduler shares (about 3 ms), and what it costs to switch.
+A call walks a route: CPU at a group picked at random, or a delay that needs none. Where all cores of the machine are
+taken, a process that wakes up takes the place of one that runs, as most do, or waits until others have had their
+slices: for a uniform part of `slice_s` for each that runs or waits beyond the cores less one. Left out: what switching
+costs.
 """
 
 from __future__ import annotations
@@ -27,16 +29,23 @@ from capacity.simulation.sampling import times
 
 Integers = NDArray[np.int64]
 
+WAITING_SHARE: Final = 0.2
+"""Share of wake-ups that wait for slices to end when all cores are taken: what fits two load tests on a rack of two
+cores (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
 MOST_AT_ONCE: Final = 8192
 """Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`width`: cores that its calls may use at once. `quota`: cores that it may use on average over a period."""
+    """`width`: cores that its calls may use at once. `quota`: cores that it may use on average over a period.
+
+    `in_turn`: calls do not share but are served one after another, `width` (a whole number) at a time.
+    """
 
     width: float = 1.0
     quota: float = math.inf
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ def simulate_sharing(
     duration: float,
     *,
     cores: float = math.inf,
+    slice_s: float = 0.0,
     period: float = PERIOD_S,
     warmup: float = 0.05,
     seed: int = 0,
@@ -98,7 +108,7 @@ def simulate_sharing(
     quota = np.array([g.quota for g in groups])
     finish, stops, periods = _walk(
         at[order], order, begins, flat_groups, flat_work, quota * period, np.array([float(g.width) for g in groups]),
-        float(cores), period, rng.random(len(groups)) * period,
+        np.array([g.in_turn for g in groups]), float(cores), slice_s, seed, period, rng.random(len(groups)) * period,
     )  # fmt: skip
     responses, visits = {}, dict[str, list[Floats]]()
     first = 0
@@ -155,7 +165,10 @@ def _walk(
     work: Floats,
     budget: Floats,
     width: Floats,
+    in_turn: NDArray[np.bool_],
     cores: float,
+    slice_s: float,
+    seed: int,
     period: float,
     renewal: Floats,
 ) -> tuple[Floats, Floats, Floats]:
@@ -166,11 +179,17 @@ def _walk(
     running = np.empty(MOST_AT_ONCE, np.int64)
     left = np.empty(MOST_AT_ONCE)
     place = np.empty(MOST_AT_ONCE, np.int64)
+    came = np.empty(MOST_AT_ONCE, np.int64)
+    served = np.zeros(MOST_AT_ONCE, np.bool_)
     waiting = np.empty(MOST_AT_ONCE, np.int64)
     until = np.empty(MOST_AT_ONCE)
     jobs = 0
     delayed = 0
+    woken = np.zeros(calls, np.bool_)
+    np.random.seed(seed)
+    entered = 0
     here = np.zeros(size, np.int64)
+    active = np.zeros(size, np.int64)  # of those here, the ones that are served
     speed = np.zeros(size)
     credit = budget.copy()
     stopped = np.zeros(size, np.bool_)
@@ -182,7 +201,7 @@ def _walk(
         for g in range(size):
             speed[g] = 0.0
             if here[g] > 0 and not stopped[g]:
-                speed[g] = min(float(here[g]), width[g])
+                speed[g] = min(float(active[g]), width[g])
                 wanted += speed[g]
         share = min(1.0, cores / wanted) if wanted > 0 else 1.0
         # what comes next: 0 nothing, 1 an arrival, 2 a delay's end, 3 a renewal, 4 a quota used up, 5 a step's end
@@ -200,18 +219,19 @@ def _walk(
                         kind, who, pause = 3, g, renewal[g] - now
                     if speed[g] > 0 and credit[g] < pause * speed[g]:
                         kind, who, pause = 4, g, credit[g] / speed[g]
-                speed[g] /= here[g]  # of each call there
+                speed[g] /= active[g]  # of each call served there
         for k in range(jobs):
-            if left[k] < pause * speed[place[k]]:
+            if served[k] and left[k] < pause * speed[place[k]]:
                 kind, who, pause = 5, k, left[k] / speed[place[k]]
         if kind == 0:
             break
         pause = max(pause, 0.0)
         for k in range(jobs):
-            left[k] -= pause * speed[place[k]]
+            if served[k]:
+                left[k] -= pause * speed[place[k]]
         for g in range(size):
             if here[g] > 0:
-                credit[g] -= pause * speed[g] * here[g]
+                credit[g] -= pause * speed[g] * active[g]
         now += pause
         call = -1
         if kind == 1:
@@ -231,13 +251,22 @@ def _walk(
             credit[who] = 0.0
             stopped[who] = True
         else:
-            call = running[who]
-            here[place[who]] -= 1
+            call, g = running[who], place[who]
+            here[g] -= 1
+            active[g] -= 1
             jobs -= 1
             running[who], left[who], place[who] = running[jobs], left[jobs], place[jobs]
+            came[who], served[who] = came[jobs], served[jobs]
+            if active[g] < here[g] and active[g] < width[g]:
+                first = -1
+                for k in range(jobs):
+                    if place[k] == g and not served[k] and (first < 0 or came[k] < came[first]):
+                        first = k
+                served[first] = True
+                active[g] += 1
         if call < 0:
             continue
-        if kind != 1:
+        if kind != 1 and not woken[call]:
             finish[step[call]] = now
             step[call] += 1
         while step[call] < begins[call + 1] and work[step[call]] < 0:
@@ -252,6 +281,12 @@ def _walk(
             waiting[delayed], until[delayed] = call, now + work[step[call]]
             delayed += 1
             continue
+        if not woken[call] and slice_s > 0 and wanted >= cores and np.random.random() < WAITING_SHARE:
+            woken[call] = True
+            waiting[delayed], until[delayed] = call, now + slice_s * np.random.random() * (wanted - cores + 1)
+            delayed += 1
+            continue
+        woken[call] = False
         if here[g] == 0 and budget[g] < np.inf and renewal[g] <= now:
             periods[g] += 1
             stops[g] += stopped[g]
@@ -259,6 +294,9 @@ def _walk(
             credit[g] = budget[g]
             renewal[g] += (np.floor((now - renewal[g]) / period) + 1) * period
         running[jobs], left[jobs], place[jobs] = call, work[step[call]], g
+        came[jobs], served[jobs] = entered, not in_turn[g] or active[g] < width[g]
+        active[g] += served[jobs]
+        entered += 1
         jobs += 1
         here[g] += 1
     return finish, stops, periods

@@ -220,6 +220,7 @@ def station_plans(
                 demand_ms=_round(mean[d, n] * 1e3),
                 demand_factor=_round(rate[d, n] * mean[d, n] / plain_busy[d, n]) if plain_busy[d, n] > 0 else 1.0,
                 service_scv=s.service_scv,
+                discipline=s.discipline,
                 utilisation=_round(rate[d, n] * mean[d, n] / (queues[d, n] * servers[d, n])),
                 mean_ms=_ms(means[d, n]),
                 p95_ms=_ms(p95[d, n]),

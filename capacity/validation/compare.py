@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hdrh.histogram import HdrHistogram
 from scipy.stats import binom
 
 from capacity.evidence import Evidence, StageResult
 from capacity.leaseplan import Deployment, Endpoint
-from capacity.validation.predictions import Conditions, StagePrediction, predict_stages
-from capacity.validation.recalibrate import StationFit, measured_stages, overhead_ms
+from capacity.validation.conditions import Conditions, StagePrediction, interleaved
+from capacity.validation.histograms import merged_histogram
+from capacity.validation.predictions import at_stage, predict_stages
+from capacity.validation.recalibrate import StationFit, measured_stages, overhead_ms, rates_in
+from capacity.validation.residual import residual_ms
 
-HIGHEST_US = 3_600_000_000
-DIGITS = 3
 CONFIDENCE = 0.9
+SLICE_S = 0.004  # Linux ends a slice at a tick of its clock, of which most kernels have 250 a second (CONFIG_HZ)
 TELLING_SAMPLES = 60  # fewer answers leave the upper bound of a p95 open
+HIGHEST_UTILISATION = 0.8  # near saturation a percentile is a matter of how long the stage lasts
 TELLING_UTILISATION = 0.02  # below, a station's idling hides its load
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One quantity at one stage. `low` and `high` bound the measured value at 90 % confidence, None where open."""
+    """One quantity at one stage. `low` and `high` bound the measured value at 90 % confidence, None where open.
+
+    `busiest`: utilisation of the busiest station or machine of the stage, as predicted.
+    """
 
     stage: str
     subject: str
@@ -34,6 +40,7 @@ class Comparison:
     samples: int = 0
     low: float | None = None
     high: float | None = None
+    busiest: float = 0.0
 
     @property
     def error(self) -> float | None:
@@ -45,7 +52,9 @@ class Comparison:
         """Whether the measurement is strong enough to judge the prediction by."""
         if self.predicted is None:
             return False
-        return self.samples >= TELLING_SAMPLES if self.quantity == "p95" else self.predicted >= TELLING_UTILISATION
+        if self.quantity == "p95":
+            return self.samples >= TELLING_SAMPLES and self.busiest <= HIGHEST_UTILISATION
+        return self.predicted >= TELLING_UTILISATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +73,38 @@ def design_stage(evidence: Evidence) -> StageResult | None:
 
 
 def conditions(
-    endpoints: Sequence[Endpoint], evidence: Evidence, fits: Mapping[str, StationFit], with_measured: bool
+    deployment: Deployment,
+    endpoints: Sequence[Endpoint],
+    evidence: Evidence,
+    fits: Mapping[str, StationFit],
+    with_measured: bool,
 ) -> Conditions:
     """Where the test ran; `with_measured`: its own demands and overheads, fitted without the held-out stages."""
     seconds = sum(s.duration_s for s in evidence.stages)
     generator = evidence.generator.cpu_seconds / seconds if evidence.generator and seconds else 0.0
     shared = evidence.scale == "rack"
-    return Conditions(
-        demand_ms=(
-            {(s, e): d[0] for s, fit in fits.items() for e, d in fit.demands_ms.items()} if with_measured else {}
-        ),
-        overhead_ms=overhead_ms(endpoints, measured_stages(evidence), fits) if with_measured else {},
+    place = Conditions(
         machine_cores=evidence.machine.cores if shared else None,
-        other_busy_cores=generator + sum(f.background_cores for f in fits.values()) if shared else 0.0,
+        other_busy_cores=generator if shared else 0.0,
+        generator_ms=_generator_ms(evidence) if shared else 0.0,
+        slice_s=SLICE_S if shared else 0.0,
         background_cores={s: f.background_cores for s, f in fits.items()},
     )
+    if not with_measured:
+        return place
+    stages = measured_stages(evidence)
+    demands = {(s, e): d[0] for s, fit in fits.items() for e, d in fit.demands_ms.items()}
+    place = replace(place, demand_ms=demands)
+    if not interleaved(deployment):
+        return replace(place, overhead_ms=overhead_ms(endpoints, stages, fits))
+    seen = [(stage, rates_in(stage, endpoints), at_stage(place, stage)) for stage in stages]
+    return replace(place, overhead_ms=residual_ms(deployment, endpoints, seen))
+
+
+def _generator_ms(evidence: Evidence) -> float:
+    """CPU milliseconds that the generator spends on a call."""
+    calls = sum(r.count for s in evidence.stages for r in s.endpoints)
+    return evidence.generator.cpu_seconds * 1e3 / calls if evidence.generator and calls else 0.0
 
 
 def compare(
@@ -132,7 +158,11 @@ def _endpoints(stage: StageResult, prediction: StagePrediction) -> list[Comparis
         if count := merged.get_total_count():
             p95 = merged.get_value_at_percentile(95) / 1e3
             low, high = quantile_bounds(merged, 0.95)
-            rows.append(Comparison(stage.label, name, "p95", "ms", predicted.get(name), p95, count, low, high))
+            rows.append(
+                Comparison(
+                    stage.label, name, "p95", "ms", predicted.get(name), p95, count, low, high, prediction.busiest
+                )
+            )
     return rows
 
 
@@ -144,13 +174,3 @@ def quantile_bounds(merged: HdrHistogram, q: float) -> tuple[float | None, float
     low = merged.get_value_at_percentile(100 * below / n) / 1e3 if below >= 1 else None
     high = merged.get_value_at_percentile(100 * above / n) / 1e3 if above <= n else None
     return low, high
-
-
-def merged_histogram(stages: Sequence[StageResult], endpoint: str) -> HdrHistogram:
-    """All response times (microseconds) of an endpoint over stages and classes, in one histogram."""
-    merged = HdrHistogram(1, HIGHEST_US, DIGITS)
-    for stage in stages:
-        for result in stage.endpoints:
-            if result.endpoint == endpoint and result.count:
-                merged.add(HdrHistogram.decode(result.histogram))
-    return merged

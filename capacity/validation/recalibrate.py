@@ -132,6 +132,11 @@ def calls_in(stage: StageResult, endpoints: Sequence[Endpoint]) -> dict[str, flo
     return with_inner_calls(seen, endpoints)
 
 
+def rates_in(stage: StageResult, endpoints: Sequence[Endpoint]) -> dict[str, float]:
+    """The same a second."""
+    return {name: count / stage.duration_s for name, count in calls_in(stage, endpoints).items()}
+
+
 def with_inner_calls(calls: Mapping[str, float], endpoints: Sequence[Endpoint]) -> dict[str, float]:
     """Add the calls that endpoints make of other endpoints (one level deep, as the service does)."""
     out = dict(calls)

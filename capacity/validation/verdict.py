@@ -75,7 +75,7 @@ def decide(
         _measured(headroom, fits),
         *_carries_nation(headroom),
     )
-    planned, measured = (conditions(plan.endpoints, evidence, fits, own) for own in (False, True))
+    planned, measured = (conditions(deployment, plan.endpoints, evidence, fits, own) for own in (False, True))
     rows = compare(deployment, plan.endpoints, [stage] if stage else [], planned)
     held_out = compare(deployment, plan.endpoints, measured_stages(evidence, held_out=True), measured)
     return Verdict(

@@ -83,7 +83,7 @@ class Bar:
 
 
 def _error(row: Comparison) -> str:
-    return "–" if row.error is None else f"{row.error:+.0%}" if row.telling else "too few"
+    return "–" if row.error is None else f"{row.error:+.0%}" if row.telling else "not judged"
 
 
 LOWEST_MS = 1.0

@@ -34,7 +34,7 @@ def test_held_out_stage_is_foretold_from_the_others() -> None:
     deployment = PLAN.deployment(3, "rack")
     errors = {}
     for own in (False, True):
-        rows = compare(deployment, PLAN.endpoints, last, conditions(PLAN.endpoints, found, fits, own))
+        rows = compare(deployment, PLAN.endpoints, last, conditions(deployment, PLAN.endpoints, found, fits, own))
         errors[own] = {r.subject: r.error for r in rows if r.quantity == "utilisation"}
         told = accuracy(rows)
     synthetic_cores = {s.id: s.servers for s in deployment.stations}  # the evidence counts one core a station

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from capacity.evidence import EndpointResult, StageResult
 from capacity.leaseplan import Deployment, Endpoint, ServicePlan, StationPlan
 from capacity.simulation.quota import simulate_quota
 from capacity.simulation.series import Route, SimulatedStation, simulate_routes
-from capacity.validation.predictions import (
-    UNBOUNDED_MS,
-    Conditions,
-    StagePrediction,
-    predict_stage,
-    predict_stages,
-)
+from capacity.validation.conditions import UNBOUNDED_MS, Conditions, StagePrediction
+from capacity.validation.predictions import predict_stage, predict_stages
 
 ZERO = {"arrival_rate_per_s": 0, "demand_ms": 0, "utilisation": 0, "mean_ms": 0, "p95_ms": 0, "p99_ms": 0}
 
@@ -92,6 +89,31 @@ RATES = {"api.get": 60.0, "api.submit": 20.0, "api.list": 30.0}
 
 def by_station(found: StagePrediction) -> dict[str, float]:
     return {s.station: s.utilisation for s in found.stations}
+
+
+def stage(label: str, count: int, seconds: float, times_us: Iterable[float] = ()) -> StageResult:
+    """A stage in which `api.nik` was called so often; the times of its answers, where they matter."""
+    histogram = HdrHistogram(1, 3_600_000_000, 3)
+    for value in times_us:
+        histogram.record_value(int(value))
+    result = EndpointResult(
+        endpoint="api.nik", traffic_class="portal", count=count, errors=0, mean_ms=1, p50_ms=1, p95_ms=1, p99_ms=1,
+        max_ms=1, histogram=histogram.encode().decode(),
+    )  # fmt: skip
+    return StageResult(
+        label=label,
+        warmup=False,
+        held_out=False,
+        started=dt.datetime(2018, 7, 9, tzinfo=dt.UTC),
+        duration_s=seconds,
+        share=1.0,
+        offered_journeys_per_s=1,
+        achieved_journeys_per_s=1,
+        offered_calls_per_s=count / seconds,
+        achieved_calls_per_s=count / seconds,
+        unsent=0,
+        endpoints=(result,),
+    )
 
 
 def test_utilisation_law() -> None:
@@ -172,35 +194,6 @@ def test_more_calls_take_longer_and_overload_has_no_end() -> None:
 
 
 def test_stages_take_their_rates_from_what_was_offered() -> None:
-    def stage(label: str, count: int, seconds: float) -> StageResult:
-        return StageResult(
-            label=label,
-            warmup=False,
-            held_out=False,
-            started=dt.datetime(2018, 7, 9, tzinfo=dt.UTC),
-            duration_s=seconds,
-            share=1.0,
-            offered_journeys_per_s=1,
-            achieved_journeys_per_s=1,
-            offered_calls_per_s=count / seconds,
-            achieved_calls_per_s=count / seconds,
-            unsent=0,
-            endpoints=(
-                EndpointResult(
-                    endpoint="api.nik",
-                    traffic_class="portal",
-                    count=count,
-                    errors=0,
-                    mean_ms=1,
-                    p50_ms=1,
-                    p95_ms=1,
-                    p99_ms=1,
-                    max_ms=1,
-                    histogram="",
-                ),
-            ),
-        )
-
     first, second = predict_stages(PLACE, ENDPOINTS, [stage("half", 300, 60), stage("full", 600, 60)], Conditions())
     assert (first.label, second.label) == ("half", "full")
     assert by_station(first)["gateway"] == pytest.approx(5 * 3 / 1e3 / 2)
