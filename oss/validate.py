@@ -26,7 +26,7 @@ from capacity.documents import REPOSITORY, load, sha256, shown, to_yaml, write_t
 from capacity.evidence import Evidence
 from capacity.faults import Exit, StepFailed
 from capacity.leaseplan import load_lease_plan, lock_path
-from capacity.validation.compare import Comparison, accuracy_words
+from capacity.validation.compare import Comparison, accuracy_words, conditions
 from capacity.validation.recalibrate import calibration, fit_stations, measured_stages
 from capacity.validation.scalability import scalability
 from capacity.validation.store import newest
@@ -85,7 +85,9 @@ def judge(
     fits = fit_stations(plan.endpoints, evidence)
     verdict = decide(plan, plan_hash, phase, evidence, fits, dt.datetime.now(dt.UTC))
     scaling = scalability(plan.endpoints, measured_stages(evidence), fits)
-    return verdict, calibration(plan.endpoints, evidence, sha256(chosen), fits, scaling), evidence
+    deployment = plan.deployment(phase, evidence.scale)
+    place = conditions(deployment, plan.endpoints, evidence, fits, with_measured=True)
+    return verdict, calibration(evidence, sha256(chosen), fits, place.overhead_ms, scaling), evidence
 
 
 def calibration_path(plan: Path) -> Path:
