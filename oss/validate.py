@@ -156,8 +156,12 @@ def _compare(title: str, rows: tuple[Comparison, ...], percent: bool = False) ->
 
     if not rows:
         return
+    several = len({r.stage for r in rows}) > 1
     head: tuple[str, ...] = ("", "predicted (model)", "measured", "error")
-    cells: list[tuple[object, ...]] = [(r.subject, value(r.predicted), value(r.measured), error(r)) for r in rows]
+    cells: list[tuple[object, ...]] = [
+        (f"{r.stage}: {r.subject}" if several else r.subject, value(r.predicted), value(r.measured), error(r))
+        for r in rows
+    ]
     if not percent:
         head = (*head, "90 % bounds", "samples")
         cells = [(*cell, bounds(r), r.samples or "") for cell, r in zip(cells, rows, strict=True)]
