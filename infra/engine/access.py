@@ -10,8 +10,7 @@ from capacity.leaseplan import Deployment, LeasedServer, LeasePlan
 from infra.components.fleet import BmcAccess
 from infra.engine.rack import rack_spec
 from infra.lease.decided import Decided
-from infra.lease.model import BmcPlace
-from infra.lease.server import system_id
+from infra.lease.model import BmcPlace, system_id
 from infra.network.addresses import AddressPlan
 from infra.paths import state_dir
 from infra.settings import FleetSettings

@@ -41,6 +41,11 @@ class BmcPlace(Record):
     system: str = Field(min_length=1, description="id of the system in the controller's collection")
 
 
+def system_id(place: BmcPlace) -> str:
+    """The resource's id: the address of its system, which is all that an import needs."""
+    return f"{place.url}/redfish/v1/Systems/{place.system}"
+
+
 class LeaseTerms(Record):
     """One contract line that covers the server, as the ledger and the policies need it."""
 

@@ -20,7 +20,7 @@ from infra.lease.contract import Hardware, shortfalls, unverified
 from infra.lease.erasure import BY_FIRMWARE, BY_HAND, BY_IMAGE, erase_by_image, erasure, name_of, secure_erase
 from infra.lease.errors import LeaseError, NoSuchSystem, NotAccepted, NotErased
 from infra.lease.media import INSTALLER, SEED, eject_all, insert, media_drives
-from infra.lease.model import BmcPlace, BootPlan, ServerInputs
+from infra.lease.model import BmcPlace, BootPlan, ServerInputs, system_id
 from infra.lease.records import DriveErasure, ErasureRecord, write_erasure
 from infra.lease.redfish import Bmc, runs, second_sign
 from infra.lease.retry import Patience
@@ -244,11 +244,6 @@ def input_faults(properties: Mapping[str, Any]) -> list[tuple[str, str]]:
     except ValidationError as error:
         return [(".".join(map(str, d["loc"])), d["msg"]) for d in error.errors(include_url=False)]
     return []
-
-
-def system_id(place: BmcPlace) -> str:
-    """The resource's id: the address of its system, which is all that an import needs."""
-    return f"{place.url}/redfish/v1/Systems/{place.system}"
 
 
 def place_of(identity: str) -> BmcPlace:

@@ -16,10 +16,11 @@ from infra.lease.contract import Hardware, shortfalls, unverified, version
 from infra.lease.difference import changes, difference
 from infra.lease.errors import BmcFailing, BmcRefused, ForbiddenTransition, LeaseError
 from infra.lease.inputs import contract
+from infra.lease.model import system_id
 from infra.lease.password import ALPHABET, create, faults
 from infra.lease.provider import _within
 from infra.lease.retry import Patience, pause_s, persist
-from infra.lease.server import input_faults, place_of, system_id
+from infra.lease.server import input_faults, place_of
 from infra.lease.states import TRANSITIONS, State, step
 from infra.lease.values import has_unknown, plain_map, property_map
 from tests.infra import plans

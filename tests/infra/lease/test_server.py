@@ -24,11 +24,11 @@ from infra.lease.errors import (
     PowerNotProven,
 )
 from infra.lease.inputs import server_inputs
-from infra.lease.model import BmcPlace, ServerInputs
+from infra.lease.model import BmcPlace, ServerInputs, system_id
 from infra.lease.records import read_erasures
 from infra.lease.redfish import pool
 from infra.lease.retry import Patience
-from infra.lease.server import Servers, system_id
+from infra.lease.server import Servers
 from infra.network.addresses import address_plan
 from infra.rack.spec import RackSpec
 from tests.infra import plans
