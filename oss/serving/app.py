@@ -81,7 +81,8 @@ class _Site:
                     self._solver.keep(key, event.outcome)
                 said |= pages.result(event.outcome, key)
             elif event.error is not None:
-                said |= {"message": event.error.message, "remedy": event.error.remedy}
+                message, remedy, lang = pages.sentences(event.error.message, event.error.remedy)
+                said |= {"message": message, "remedy": remedy, "lang": lang}
             yield json.dumps(said) + "\n"
         self._solver.forget(page, job)
 

@@ -16,6 +16,7 @@ from capacity.whatif.changes import FieldFault
 from capacity.whatif.difference import Difference, Direction, difference
 from capacity.whatif.fields import ALL_RENTS, GROUPS, SURGE, Field
 from capacity.whatif.session import Outcome, WhatIf
+from oss.serving.sentences import Sentences
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 STAGES = {
@@ -42,6 +43,7 @@ class Pages:
     def __init__(self, session: WhatIf, code: Lang) -> None:
         self.words = words_of(code)
         self._session = session
+        self._sentences = Sentences(self.words) if code == "id" else None
         self._inputs = session.base.inputs
         environment = Environment(
             loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -96,8 +98,26 @@ class Pages:
         return self.words.say(STAGES[what]) if what in STAGES else what
 
     def faults(self, faults: Sequence[FieldFault]) -> list[dict[str, str | None]]:
-        """Faults for the page: each with its field, in the words that `oss plan` uses for it."""
-        return [{"field": f.field, "text": fault_text(f)} for f in faults]
+        """Faults for the page: each with its field, its text and the language of that.
+
+        A sentence without an Indonesian one stays English, as `oss plan` says it.
+        """
+        out: list[dict[str, str | None]] = []
+        for found in faults:
+            problem, remedy, lang = self.sentences(found.fault.problem, found.fault.remedy)
+            value = found.fault.value.strip("'")
+            shown = f" ({self.words.say('page.found') if lang == 'id' else 'found'}: {value})" if value else ""
+            text = f"{problem}{shown}. {remedy}"
+            out.append({"field": found.field, "text": text[0].upper() + text[1:], "lang": lang})
+        return out
+
+    def sentences(self, problem: str, remedy: str) -> tuple[str, str, Lang]:
+        """What is wrong and what to do, in this language where all of it is known, and the language it is in."""
+        if self._sentences is not None:
+            said, advised = self._sentences.translated(problem), self._sentences.translated(remedy)
+            if said is not None and advised is not None:
+                return said, advised, "id"
+        return problem, remedy, "en"
 
     def label(self, field: Field) -> str:
         """What a field is, in full: also where it stands in a table."""
@@ -184,13 +204,6 @@ class Pages:
         text = self.words.text(value)
         above = (isinstance(value, Rupiah) and value.amount > 0) or (isinstance(value, Number) and value.value > 0)
         return f"+{text}" if above else text
-
-
-def fault_text(found: FieldFault) -> str:
-    """A fault without its file, as the page shows it at the field."""
-    fault = found.fault
-    value = f" (found {fault.value})" if fault.value else ""
-    return f"{fault.problem}{value}. {fault.remedy}"
 
 
 def _way(change: float) -> Direction:

@@ -48,13 +48,14 @@ export function showFaults(form, faults) {
   }
   for (const field of form.elements) field.removeAttribute("aria-invalid");
   const without = [];
-  for (const { field, text } of faults) {
+  for (const { field, text, lang } of faults) {
     const place = field && document.getElementById(`fault-${field}`);
     if (!place) {
       without.push(text);
       continue;
     }
     if (!place.textContent.includes(text)) place.textContent += `${place.textContent ? " " : ""}${text}`;
+    place.lang = lang;
     place.hidden = false;
     for (const input of form.elements) if (input.name === field) input.setAttribute("aria-invalid", "true");
     for (let around = place.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;

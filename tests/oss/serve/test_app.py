@@ -66,7 +66,7 @@ def test_a_wrong_value_is_told_at_its_field_and_nothing_is_computed(client: Test
     answer = client.post("/what-if", json=question)
     assert answer.status_code == 422
     faults = {f["field"]: f["text"] for f in answer.json()["faults"]}
-    assert "valid integer" in faults["roles[0].redundancy"]
+    assert "bilangan bulat" in faults["roles[0].redundancy"]
     assert session.memo.computed == []
 
 

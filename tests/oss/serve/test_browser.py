@@ -78,7 +78,7 @@ def test_a_wrong_value_is_said_at_the_field(page: Page) -> None:
     page.wait_for_selector("#problem:not([hidden])")
     assert field.get_attribute("aria-invalid") == "true"
     told = str(field.get_attribute("aria-describedby")).split()
-    assert any("the phases overlap" in str(page.locator(f'[id="{i}"]').text_content()) for i in told)
+    assert any("kedua tahap tumpang tindih" in str(page.locator(f'[id="{i}"]').text_content()) for i in told)
     assert page.text_content("#total") == before
     change(page, "phases[1].start", "2018-11-12")
     assert field.get_attribute("aria-invalid") is None
