@@ -246,22 +246,29 @@ class Pods:
         return {place.station: "sum" for place in self._places}
 
     def read(self) -> list[Reading]:
-        """CPU and throttling of every pod. Raises StepFailed."""
+        """CPU and throttling of every pod. Raises StepFailed when none can be read."""
         if time.monotonic() > self._listed + LIST_S:
             self._by_node, self._listed = self._list(), time.monotonic()
-        readings = []
+        readings, unread = [], []
         for node, pods in sorted(self._by_node.items()):
-            answers = self._shells.ask(node, " ".join(uid for _, uid in pods))
+            try:
+                answers = self._shells.ask(node, " ".join(uid for _, uid in pods))
+            except StepFailed as error:  # a server that went down spoils nothing but its own pods' figures
+                unread.append(error)
+                continue
             for (station, uid), (at, used_us, periods, throttled) in zip(pods, answers, strict=True):
                 if at:  # a pod that begins or ends has no group
                     readings.append(Reading(station, uid, at, used_us / 1e6, periods, throttled))
+        if unread and not readings:
+            raise unread[0]
         return readings
 
     def _list(self) -> dict[str, list[tuple[str, str]]]:
         by_node: dict[str, list[tuple[str, str]]] = {}
         for place in self._places:
             for pod in self._get(_pods_path(place)).get("items", []):
-                if node := pod.get("spec", {}).get("nodeName"):
+                node = pod.get("spec", {}).get("nodeName")
+                if node and "deletionTimestamp" not in pod["metadata"]:
                     by_node.setdefault(node, []).append((place.station, pod["metadata"]["uid"]))
         return by_node
 

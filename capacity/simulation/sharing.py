@@ -29,8 +29,8 @@ from capacity.simulation.sampling import times
 
 Integers = NDArray[np.int64]
 
-WAITING_SHARE: Final = 0.2
-"""Share of wake-ups that wait for slices to end when all cores are taken: what fits two load tests on a rack of two
+WAITING_SHARE: Final = 0.15
+"""Share of wake-ups that wait for slices to end when all cores are taken: what fits three load tests on a rack of two
 cores (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
 MOST_AT_ONCE: Final = 8192
 """Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity.faults import StepFailed
-from loadtests.sources import LocalProcesses, PodPlace, Pods, ServerPlace, Servers
+from loadtests.sources import LocalProcesses, PodPlace, Pods, ServerPlace, Servers, Shells
 from loadtests.stations import Combine, Reading, Series, Stations
 
 BURN = (
@@ -158,6 +158,23 @@ def test_pods_are_read_from_their_control_groups(
     assert (reading.station, reading.instance, reading.cpu_s) == ("api", UID, 12.25)
     assert (reading.periods, reading.throttled) == (80, 20)
     assert abs(reading.at - time.time()) < 60
+
+
+def test_a_server_that_is_down_spoils_only_its_own_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pods(*nodes: str) -> Pods:
+        listed = {"items": [{"metadata": {"uid": f"u-{n}"}, "spec": {"nodeName": n}} for n in nodes]}
+        monkeypatch.setattr(Pods, "_get", lambda self, path: listed)
+        return Pods([PodPlace("api", "oss-api", "api")], tmp_path / "kubeconfig", ("unused",))
+
+    def ask(self: Shells, server: str, words: str) -> list[list[float]]:
+        if server == "down":
+            raise StepFailed("down does not tell its CPU")
+        return [[1.0, 2e6, 3.0, 4.0]]
+
+    monkeypatch.setattr(Shells, "ask", ask)
+    assert pods("up", "down").read() == [Reading("api", "u-up", 1.0, 2.0, 3.0, 4.0)]
+    with pytest.raises(StepFailed, match="down"):
+        pods("down").read()
 
 
 def _far_end(folder: Path) -> Path:
