@@ -16,7 +16,9 @@ import json
 from importlib import metadata
 found = []
 for package in metadata.distributions():
-    asks = next((f for f in package.files or () if f.name == "pulumi-plugin.json"), None)
+    record = package.read_text("RECORD")  # a look at its text is a tenth of the work of reading it
+    named = record is None or "pulumi-plugin.json" in record
+    asks = next((f for f in package.files or () if f.name == "pulumi-plugin.json"), None) if named else None
     try:
         plugin = json.loads(asks.read_text()) if asks else None
     except OSError:
