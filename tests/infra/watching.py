@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-EVERY_S = 0.02
+EVERY_S = 0.05
 
 
 @dataclass(slots=True)

@@ -52,6 +52,11 @@ class Site:
         addresses = address_plan(self.plan, "rack", self.supernet)
         return rack_spec(self.name, self.plan, self.plan.deployment(phase, "rack"), addresses)
 
+    def begin(self, layer: str) -> None:
+        """Make the layer's stack, empty, so that the next command is the update alone."""
+        with self.engine._open(layer):
+            pass
+
     def settings(self, layer: str, **values: str) -> None:
         """Write the layer's stack file."""
         given = {"plan": str(self.source), "supernet": self.supernet, **values}

@@ -130,7 +130,7 @@ def test_a_load_generator_is_admitted_spread_and_bounded(cluster: LoopbackCluste
 
 
 def test_the_layers_above_wait_for_the_fleet(site: Site) -> None:
-    site.engine.preview("fleet")
+    site.begin("fleet")
     with pytest.raises(StepFailed, match="the fleet stands at nothing yet") as caught:
         site.engine.up("platform")
     assert caught.value.exit_code == Exit.BAD_INPUT

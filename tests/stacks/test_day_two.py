@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from capacity.faults import StepFailed
@@ -171,45 +167,3 @@ def test_drift_is_shown_and_one_bad_server_holds_up_nobody_else(site: Site) -> N
         assert f"{FAILED}: not accepted" in str(caught.value)
         assert f"{SPARE}: its BMC" in str(caught.value)
         assert "primary-edge-01" in on(rack)
-
-
-def test_no_secret_in_state_diffs_or_process_lists(site: Site) -> None:
-    with paper_rack(site.rack(1), site.state) as rack:
-        with arguments() as seen:
-            site.engine.up("fleet")
-        secrets = [rack.password, *(value.get_secret_value() for _, value in fleet(site).secrets)]
-        credentials = site.state / "bmc" / "credentials.json"
-        credentials.write_text(json.dumps({"username": rack.username, "password": "another-word-for-the-controllers"}))
-        shown = "\n".join(
-            [
-                pulumi(site, "preview", "--diff"),
-                pulumi(site, "stack", "export"),
-                pulumi(site, "stack", "output", "--json"),
-                pulumi(site, "stack", "--show-ids", "--show-urns"),
-                *(path.read_text() for path in (site.state / "pulumi").rglob("*.json*") if path.is_file()),
-                *(path.read_text() for path in (site.folder / "stacks").glob("*.yaml")),
-                *site.notes.lines,
-                *seen,
-            ]
-        )
-        assert "infra.lease.plugin" in shown  # the list of processes is not empty
-        assert [secret for secret in (*secrets, "another-word-for-the-controllers") if secret in shown] == []
-
-
-@contextlib.contextmanager
-def arguments() -> Iterator[set[str]]:
-    """The arguments of every process below this one, until the block ends."""
-    seen: set[str] = set()
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            for process in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    seen.add(" ".join(process.cmdline()))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    yield seen
-    done.set()
-    watcher.join()

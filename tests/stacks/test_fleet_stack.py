@@ -16,7 +16,7 @@ import pytest
 from capacity.documents import REPOSITORY
 from capacity.faults import Exit, StepFailed
 from infra.engine.cost import cost_difference
-from infra.engine.workspace import Environment
+from infra.engine.workspace import LAYERS, Environment
 from infra.outputs import read_outputs
 from infra.toolchain import Toolchain
 from tests.infra import plans
@@ -106,13 +106,6 @@ def test_wrong_settings_are_listed_together(site: Site) -> None:
     assert "colour" in str(caught.value)
 
 
-def test_a_new_lease_plan_shows_the_servers_that_change(site: Site) -> None:
-    with paper_rack(site.rack(), site.state):
-        site.engine.up("fleet")
-        plans.write(site.source.parent, plans.plan({**plans.SMALL, "worker": 3}))
-        assert set(site.engine.preview("fleet").servers) == {"primary-worker-03"}
-
-
 def test_one_bad_controller_fails_by_name_and_the_rest_go_on(site: Site) -> None:
     with paper_rack(site.rack(1), site.state) as rack:
         rack.faults({"kind": "status", "status": 401, "system": rack.system("primary-worker-02")})
@@ -127,7 +120,7 @@ def test_one_bad_controller_fails_by_name_and_the_rest_go_on(site: Site) -> None
 
 def test_a_run_that_was_killed_is_continued(site: Site) -> None:
     with paper_rack(site.rack(1), site.state, latency_s=1.5) as rack:
-        site.engine.preview("fleet")  # makes the stack, so that the next command is the update alone
+        site.begin("fleet")
         program = site.engine.variables | {"PULUMI_AUTOMATION_API": "true"}
         command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "-s", "trial.fleet"]
         process = subprocess.Popen(
@@ -150,7 +143,7 @@ def test_a_run_that_was_killed_is_continued(site: Site) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from infra.engine.workspace import Environment
+from infra.engine.workspace import LAYERS, Environment
 from infra.toolchain import ensure
 from oss.console import progress
 
@@ -165,7 +158,7 @@ with progress("fleet") as shown:
 @pytest.mark.parametrize("signals", [1, 2], ids=["once", "twice"])
 def test_an_interrupt_ends_in_order_and_the_next_run_continues(site: Site, signals: int) -> None:
     with paper_rack(site.rack(1), site.state, latency_s=2) as rack:
-        site.engine.preview("fleet")
+        site.begin("fleet")
         command = [sys.executable, "-c", INTERRUPTED, str(site.folder)]
         process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
         end = time.monotonic() + 120
@@ -186,7 +179,7 @@ def test_an_interrupt_ends_in_order_and_the_next_run_continues(site: Site, signa
 
 
 def test_by_hand_as_well(site: Site) -> None:
-    """`pulumi up -s <env>.fleet` with nothing but the environment that `oss env` prints."""
+    """`pulumi up -s <env>.fleet` with nothing but the environment that `oss env` prints; then a new lease plan."""
     with paper_rack(site.rack(1), site.state) as rack:
         for arguments in (["stack", "init", "trial.fleet"], ["up", "--yes", "-s", "trial.fleet"]):
             done = subprocess.run(
@@ -200,29 +193,30 @@ def test_by_hand_as_well(site: Site) -> None:
             )
             assert done.returncode == 0, done.stdout + done.stderr
         assert set(powers(rack).values()) == {"On"}
+        assert plugins_of(site) == []  # none outlives its engine
+        plans.write(site.source.parent, plans.plan({**plans.SMALL, "worker": 3}))
+        assert set(site.engine.preview("fleet").servers) == {"primary-worker-03"}
 
 
-def test_no_plugin_outlives_its_engine(site: Site) -> None:
-    with paper_rack(site.rack(1), site.state):
-        site.engine.up("fleet")
+def plugins_of(site: Site) -> list[int]:
     mine = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             command = (entry / "cmdline").read_bytes()
             if b"infra.lease.plugin" in command and str(site.state).encode() in (entry / "environ").read_bytes():
                 mine.append(int(entry.name))
-    assert [pid for pid in mine if pid != os.getpid()] == []
+    return [pid for pid in mine if pid != os.getpid()]
 
 
-@pytest.mark.parametrize("layer", ["fleet", "platform", "services"])
-def test_production_previews_the_same_program(site: Site, programs: Toolchain, layer: str) -> None:
+def test_production_previews_the_same_programs(site: Site, programs: Toolchain) -> None:
     plans.write(site.source.parent, plans.plan(sites=("primary", "drc")))
-    name = f"Pulumi.production.{layer}.yaml"
-    given = (REPOSITORY / "stacks" / name).read_text().replace("capacity/plans/national.yaml", str(site.source))
-    (site.folder / "stacks" / name).write_text(given)
     engine = Environment("production", programs, site.notes, site.folder)
-    for needed in dict.fromkeys(("fleet", layer)):
-        preview = engine.preview(needed)
-    assert preview.counts["create"] > 10
-    if layer == "fleet":
-        assert set(preview.servers) == set(site.plan.phases[0].national.servers)
+    for layer in LAYERS:
+        name = f"Pulumi.production.{layer}.yaml"
+        given = (REPOSITORY / "stacks" / name).read_text().replace("capacity/plans/national.yaml", str(site.source))
+        (site.folder / "stacks" / name).write_text(given)
+    for layer in LAYERS:
+        preview = engine.preview(layer)
+        assert preview.counts["create"] > 10
+        if layer == "fleet":
+            assert set(preview.servers) == set(site.plan.phases[0].national.servers)

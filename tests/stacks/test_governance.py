@@ -174,12 +174,14 @@ def test_a_phase_starts_with_its_evidence_or_by_a_name_that_stays(site: Site, tm
         assert gates[0] == first
 
 
-def test_no_secret_is_seen_in_process_lists_diffs_or_what_is_said(site: Site) -> None:
+def test_no_secret_is_seen_in_process_lists_diffs_state_or_what_is_said(site: Site) -> None:
+    changed = "another-word-for-the-controllers"
+    shows = (["stack", "export"], ["stack", "output", "--json"], ["stack", "--show-ids", "--show-urns"])
     with paper_rack(site.rack(), site.state) as rack, command_lines() as lines:
         site.engine.up("fleet")
         site.engine.configure("fleet", {"phase": "2"})
         said = []
-        for arguments in (["preview", "--diff"], ["up", "--yes", "--diff"], ["stack", "export"], ["stack", "output"]):
+        for arguments in (["preview", "--diff"], ["up", "--yes", "--diff"], *shows, ["preview", "--diff"]):
             done = subprocess.run(
                 ["pulumi", *arguments, "-s", "trial.fleet", "--non-interactive"],
                 cwd=site.folder,
@@ -191,12 +193,17 @@ def test_no_secret_is_seen_in_process_lists_diffs_or_what_is_said(site: Site) ->
             )
             assert done.returncode == 0, done.stderr
             said.append(done.stdout + done.stderr)
+            if arguments == shows[-1]:  # the last preview shows that the password is another one, and not which
+                file = site.state / "bmc" / "credentials.json"
+                file.write_text(json.dumps({"username": rack.username, "password": changed}))
         outputs = read_outputs(site.engine.outputs("fleet"))
-        secrets = [value.get_secret_value() for _, value in outputs.secrets] + [rack.password]
-    assert len(set(secrets)) == 5
+        secrets = [value.get_secret_value() for _, value in outputs.secrets] + [rack.password, changed]
+    assert len(set(secrets)) == 6
+    kept = [*(site.state / "pulumi").rglob("*.json*"), *(site.folder / "stacks").glob("*.yaml")]
+    said += [path.read_text(encoding="utf-8") for path in kept if path.is_file()]
+    assert any("primary-worker-01" in text for text in said[-len(kept) :])  # the state is among them
     assert any(b"infra.lease.plugin" in line for line in lines.seen)  # the watch saw what it is for
-    assert lines.showing(secrets) == []
-    for text in said:
-        assert not any(secret in text for secret in secrets)
     passphrase = (site.state / "passphrase").read_text().strip()
-    assert lines.showing([passphrase]) == []
+    assert lines.showing([*secrets, passphrase]) == []
+    for text in [*said, *site.notes.lines]:
+        assert not any(secret in text for secret in secrets)

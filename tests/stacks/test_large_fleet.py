@@ -12,10 +12,11 @@ from tests.bench.bench_fleet import kill_once, wrong_servers
 from tests.infra.large import large
 
 pytestmark = pytest.mark.toolchain
-SERVERS, KILLS = 60, 10
+SERVERS, KILLS = 40, 4
+"""Enough for kills in all stages of an update; `make bench` kills one of 200 servers ten times."""
 
 
-def test_ten_kills_at_random_moments(tmp_path: Path) -> None:
+def test_kills_at_random_moments(tmp_path: Path) -> None:
     moments = sorted(random.choices(range(SERVERS), k=KILLS))
     with large(tmp_path, SERVERS, latency_s=0.5) as fleet:
         for moment in moments:
