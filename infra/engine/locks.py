@@ -55,6 +55,12 @@ def locks(backend: Path, stack: str) -> list[Lock]:
     return found
 
 
+def clear_sidecars(backend: Path, stack: str) -> None:
+    """Remove what engines that keep metadata left beside a stack's state: half written ones make it unreadable."""
+    for path in (backend / ".pulumi" / "stacks").glob(f"*/{stack}.json*.attrs"):
+        path.unlink(missing_ok=True)
+
+
 def clear_stale_locks(backend: Path, stack: str, progress: Progress, wait_s: float = WAIT_S) -> None:
     """Remove the locks of dead processes, and wait for living ones.
 

@@ -18,7 +18,7 @@ from capacity.faults import StepFailed
 from capacity.progress import Progress
 from infra.engine.command import EngineCommand
 from infra.engine.failures import failure
-from infra.engine.locks import clear_stale_locks
+from infra.engine.locks import clear_sidecars, clear_stale_locks
 from infra.engine.preview import Collect, LayerPreview
 from infra.engine.show import Show, counted
 from infra.engine.stack_files import stack_file, unsalted
@@ -52,7 +52,9 @@ def pulumi_environment(environment: str) -> dict[str, str]:
     backend.mkdir(mode=0o700, exist_ok=True)
     return {
         "PULUMI_HOME": str(_home(backend / "home")),
-        "PULUMI_BACKEND_URL": f"file://{backend}",
+        # Without metadata: its sidecars are written in place, and one that a kill left half written makes the state
+        # unreadable ("failed to load checkpoint: EOF"). The state itself is renamed into its place.
+        "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(environment)),
         # The salt of the secrets is in the state, so that stack files in the repository need not change.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
@@ -176,7 +178,9 @@ class Environment:
         file = stack_file(self.name, layer, self._project)
         with _file_kept(file):
             try:
-                clear_stale_locks(state_dir(self.name) / "pulumi", name, self._progress)
+                backend = state_dir(self.name) / "pulumi"
+                clear_stale_locks(backend, name, self._progress)
+                clear_sidecars(backend, name)
                 workspace = auto.LocalWorkspace(
                     work_dir=str(self._project), env_vars=self.variables, pulumi_command=self._command
                 )

@@ -133,6 +133,10 @@ def test_a_run_that_was_killed_is_continued(site: Site) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        state = site.state / "pulumi" / ".pulumi" / "stacks" / "oss" / "trial.fleet.json"
+        sidecar = state.with_name(f"{state.name}.attrs")
+        assert not sidecar.exists()  # a kill would leave one half written
+        sidecar.touch()  # as an engine of another set-up does
         site.engine.up("fleet")
         assert any("was killed" in line for line in site.notes.lines)
         assert set(powers(rack).values()) == {"On"}
