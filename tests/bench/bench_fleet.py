@@ -92,7 +92,10 @@ Environment(sys.argv[1], ensure(["pulumi"]), Silent(), Path(sys.argv[2])).up("fl
 
 
 def kill_once(fleet: Large, started: int, limit_s: float = 120.0) -> None:
-    """Run an update in a process of its own, and kill it with all it started once so many servers were started."""
+    """Run an update in a process of its own, and kill it with all it started once so many servers were started.
+
+    Raises AssertionError when the update ended by itself first.
+    """
     command = [sys.executable, "-c", UP, NAME, str(fleet.folder)]
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -100,7 +103,8 @@ def kill_once(fleet: Large, started: int, limit_s: float = 120.0) -> None:
     end = time.monotonic() + limit_s
     while process.poll() is None and asked(fleet) < started and time.monotonic() < end:
         time.sleep(0.02)
-    for each in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
+    assert process.poll() is None, f"the update ended by itself, with code {process.returncode}"
+    for each in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):
             each.send_signal(signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
