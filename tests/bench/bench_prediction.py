@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import statistics
 import tempfile
 import time
@@ -18,8 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from capacity.documents import REPOSITORY, sha256, to_yaml, write_text
 from capacity.evidence import Evidence, StageResult
@@ -38,9 +35,7 @@ SERVICE, DATABASE, UPSTREAM = "service", "database", "registry"
 LATENCY_MS, SIGMA = 40.0, 0.35
 P95_BAR, SATURATION_BAR = 0.20, 0.10
 BUSIEST = 0.8
-CORE, ANSWERS = "core", "answers"
-ANSWER_LINE = re.compile(r'^oss_requests_total\{endpoint="([^"]+)"[^}]*\} (\S+)$', re.M)
-INNER = ("gateway.nik", "registry.nik", "other")
+CORE = "core"
 TRIALS = (0.2, 0.6)
 """Of the core: what the first trial hopes to keep busy, and what the second does, once the first is known."""
 SHARE_A_CORE = 10.0
@@ -55,6 +50,7 @@ STAGES = (
     Stage(label="high", duration_s=15, share=0.65),
     Stage(label="held-out 70 %", duration_s=20, share=0.7, held_out=True),
     Stage(label="overload", duration_s=10, share=1.5, held_out=True),
+    Stage(label="drain", duration_s=6, share=0, warmup=True),
 )
 
 
@@ -73,7 +69,7 @@ def measured() -> tuple[LeasePlan, Evidence]:
             given = {"REGISTRY_LATENCY_MS": str(LATENCY_MS), "REGISTRY_LATENCY_SIGMA": str(SIGMA)}
             service = stack.enter_context(running_service(postgres.create("bench"), given))
         pids = {SERVICE: service.pid, DATABASE: postgres.pid}
-        sources: list[Source] = [LocalProcesses(pids), Core(cores[0]), Answered(service.url)]
+        sources: list[Source] = [LocalProcesses(pids), Core(cores[0])]
         with pinned(cores[-1:]):
             factor = SHARE_A_CORE
             for share in TRIALS:
@@ -115,33 +111,12 @@ class Core:
         """Nothing is held."""
 
 
-class Answered:
-    """Calls from outside that the service has answered, by its own count, in place of CPU seconds."""
-
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, trust_env=False, timeout=30)
-
-    @property
-    def stations(self) -> Mapping[str, Combine]:
-        """The count as a station."""
-        return {ANSWERS: "sum"}
-
-    def read(self) -> list[Reading]:
-        """The count now."""
-        found = ANSWER_LINE.findall(self._client.get("/metrics").text)
-        count = sum(float(value) for endpoint, value in found if endpoint not in INNER)
-        return [Reading(ANSWERS, ANSWERS, time.time(), count)]
-
-    def close(self) -> None:
-        """It is needed for the next run."""
-
-
 def on_one_core(evidence: Evidence) -> Evidence:
     """The evidence as one of a machine of one core, which the generator does not use."""
     stages = []
     for stage in evidence.stages:
         seen = {r.station: r.cpu_seconds for r in stage.stations}
-        own = tuple(r for r in stage.stations if r.station not in (CORE, ANSWERS))
+        own = tuple(r for r in stage.stations if r.station != CORE)
         stages.append(stage.model_copy(update={"stations": own, "machine_busy_cores": seen[CORE] / stage.duration_s}))
     machine = evidence.machine.model_copy(update={"cores": 1})
     return evidence.model_copy(update={"stages": tuple(stages), "machine": machine, "generator": None})
@@ -149,12 +124,9 @@ def on_one_core(evidence: Evidence) -> Evidence:
 
 def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
     """The rows that a run gives."""
-    answers = {
-        s.label: r.cpu_seconds / s.duration_s for s in evidence.stages for r in s.stations if r.station == ANSWERS
-    }
-    evidence = on_one_core(evidence)
+    *_, overload, drain = on_one_core(evidence).stages
+    evidence = on_one_core(evidence.model_copy(update={"stages": evidence.stages[:-1]}))
     fits = fit_stations(plan.endpoints, evidence)
-    stages = {stage.label: stage for stage in evidence.stages}
     held_out = [s for s in evidence.stages if s.held_out and s.label != "overload"]
     ours, peers = (foretold(plan, evidence, fits, held_out, how) for how in ("ps", "fcfs"))
     out = []
@@ -166,8 +138,7 @@ def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
     name = "held-out stages together: p95, median error"
     out.append(row(name, middle(ours, "p95"), P95_BAR, middle(peers, "p95")))
     out.append(row("held-out stages together: utilisation, median error", middle(ours, "utilisation"), 0.10, None))
-    found = saturation(plan.endpoints, fits, stages["overload"])
-    reached = answers["overload"]
+    found, reached = saturation(plan.endpoints, fits, overload), throughput(fits, overload, drain)
     name = f"saturation: {found:.0f} calls/s foretold, {reached:.0f} measured: error"
     out.append(row(name, abs(reached / found - 1), SATURATION_BAR, None))
     return out
@@ -185,16 +156,23 @@ def foretold(
 
 
 def saturation(endpoints: tuple[Endpoint, ...], fits: Mapping[str, StationFit], stage: StageResult) -> float:
-    """Calls a second from outside at which the core is used up (utilisation law).
-
-    The mix of calls is that of the stage, and so is what anything else on the core used of it.
-    """
+    """Calls a second of the stage's mix, from outside, at which the core is used up (utilisation law)."""
     calls = calls_in(stage, endpoints)
     used = sum(calls.get(e, 0.0) * d[0] / 1e3 for fit in fits.values() for e, d in fit.demands_ms.items())
     idle = sum(fit.background_cores for fit in fits.values())
-    ours = sum(r.cpu_seconds for r in stage.stations) / stage.duration_s
-    others = max(0.0, (stage.machine_busy_cores or 0.0) - ours)
-    return (1.0 - idle - others) / (used / sum(r.count for r in stage.endpoints))
+    return (1.0 - idle) / (used / sum(r.count for r in stage.endpoints))
+
+
+def throughput(fits: Mapping[str, StationFit], overload: StageResult, drain: StageResult) -> float:
+    """Calls a second that a full core did, measured: the calls of the overload over the time that it worked for them.
+
+    With the drain after it, since interleaved service puts the long calls off: answers in the overload alone are
+    mostly of short ones.
+    """
+    idle = sum(fit.background_cores for fit in fits.values())
+    worked = sum(r.cpu_seconds for stage in (overload, drain) for r in stage.stations)
+    worked -= idle * (overload.duration_s + drain.duration_s)
+    return sum(r.count for stage in (overload, drain) for r in stage.endpoints) * (1.0 - idle) / worked
 
 
 def loopback_plan(factor: float) -> LeasePlan:
@@ -245,7 +223,7 @@ def offer(plan: LeasePlan, stages: tuple[Stage, ...], url: str, sources: Sequenc
         callback_key=CALLBACK_KEY,
         lateness_bound_ms=60_000.0,  # the last stage overloads the target
     )
-    servers = {**servers_of(plan.phases[0].rack), CORE: 1.0, ANSWERS: 1.0}
+    servers = {**servers_of(plan.phases[0].rack), CORE: 1.0}
     outcome = running.run(request, sources, servers, lambda status: None)
     if outcome.error is not None:
         raise outcome.error
