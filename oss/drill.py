@@ -5,7 +5,7 @@ the power of one worker through its BMC while a small load runs against the edge
 environment as it was, after Ctrl-C too, and write evidence/<run>.json, which `oss up production --phase N` reads.
 
   oss drill restore local                   bounds: --rto 900 --rpo 60 (seconds)
-  oss drill failover local                  bounds: --recovery 90 s, --errors 10 %, --back 180 s
+  oss drill failover local                  bounds: --recovery 90 s, --errors 5 %, --back 180 s
   oss drill failover local --server primary-worker-02 --share 0.3
 
 Exit codes: 0 passed; 1 a bound was broken, or the run is invalid; 2 bad input; 4 the machine lacks something; 5 a step

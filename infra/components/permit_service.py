@@ -62,6 +62,8 @@ class PermitService(pulumi.ComponentResource):
             metadata=meta.ObjectMetaArgs(name=plan.id, namespace=plan.namespace, labels=labels),
             spec=core.ServiceSpecArgs(
                 type="NodePort" if part.node_port else "ClusterIP",
+                # A worker's node port leads to its own pods: when a worker is lost, nobody is led there from another.
+                external_traffic_policy="Local" if part.node_port else None,
                 cluster_ip=str(part.cluster_ip),
                 selector=selector,
                 ports=[

@@ -156,6 +156,7 @@ def test_pods_keep_to_the_restricted_standard_and_the_plan(identity: str) -> Non
     assert pod["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
     port = recording.of("core/v1:Service")["x-service"]["spec"]
     assert port["type"] == ("ClusterIP" if identity == "registry" else "NodePort")
+    assert port.get("externalTrafficPolicy") == (None if identity == "registry" else "Local")
 
 
 def test_secrets_are_files_and_their_hash_rolls_the_pods() -> None:
