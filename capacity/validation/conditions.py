@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from capacity.leaseplan import Deployment, Endpoint, EndpointPrediction, StationPlan
+from capacity.leaseplan import Deployment, Endpoint, EndpointPrediction, ServicePlan, StationPlan
 
 UNBOUNDED_MS = 1e7
 """Shown for a station without a steady state, since a document holds no infinity."""
@@ -64,6 +64,11 @@ class StagePrediction:
 def interleaved(deployment: Deployment) -> bool:
     """Whether any of its stations serves calls interleaved."""
     return any(station.discipline == "ps" for station in deployment.stations if station.kind != "upstream")
+
+
+def first_site_services(deployment: Deployment) -> dict[str, ServicePlan]:
+    """Services by their id; of those deployed at several sites the first, which is the primary site's."""
+    return {s.id: s for s in reversed(deployment.services)}
 
 
 @dataclass(frozen=True, slots=True)

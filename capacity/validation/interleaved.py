@@ -24,6 +24,7 @@ from capacity.validation.conditions import (
     StagePrediction,
     StationPrediction,
     demand_s,
+    first_site_services,
     in_ms,
     scv_of,
     touched,
@@ -132,7 +133,7 @@ def _run(
 
 def _groups(deployment: Deployment, conditions: Conditions) -> tuple[tuple[Group, ...], dict[str, tuple[int, ...]]]:
     """The groups, and which of them are a station's."""
-    services = {s.id: s for s in reversed(deployment.services)}  # the first: that of the primary site
+    services = first_site_services(deployment)
     groups: list[Group] = []
     of_station = {}
     for plan in deployment.stations:

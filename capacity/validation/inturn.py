@@ -27,6 +27,7 @@ from capacity.validation.conditions import (
     StationPrediction,
     Visited,
     demand_s,
+    first_site_services,
     in_ms,
     scv_of,
     touched,
@@ -60,7 +61,7 @@ def formula_stage(
     known = {e.id: e for e in endpoints}
     plans = {s.id: s for s in deployment.stations}
     visits = visits_of(known, plans, call_rates, conditions)
-    services = {s.id: s for s in reversed(deployment.services)}  # the first: that of the primary site
+    services = first_site_services(deployment)
     machine = _machine(visits, plans, conditions)
     queues = {name: _queue(plans[name], services, _mix(visits[name]), conditions) for name in visits}
     out = []
