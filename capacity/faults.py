@@ -34,7 +34,7 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.path}" if self.path else self.file
+        where = ": ".join(filter(None, (self.file, self.path)))
         found = f" (found {self.value})" if self.value else ""
         return f"{where}: {self.problem}{found}. {self.remedy}"
 
