@@ -50,7 +50,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", type=float, default=15.0, metavar="S", help="load before the cut (15)")
     parser.add_argument("--outage", type=float, default=120.0, metavar="S", help="without power (120)")
     parser.add_argument("--after", type=float, default=45.0, metavar="S", help="load after the power is back (45)")
-    parser.add_argument("--recovery", type=float, default=90.0, metavar="S", help="until at most 1 %% of calls fail")
+    until = "until at most 1 %% of calls fail (90)"
+    parser.add_argument("--recovery", type=float, default=90.0, metavar="S", help=until)
     parser.add_argument("--errors", type=float, default=5.0, metavar="PERCENT", help="of calls that may fail (5)")
     parser.add_argument("--back", type=float, default=180.0, metavar="S", help="until the node is ready again (180)")
     parser.add_argument("--seed", type=int, default=2018, help="of arrivals and made-up data (2018)")
