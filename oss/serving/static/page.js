@@ -19,8 +19,10 @@ const BAR_AFTER_MS = 150; // a quick answer needs no bar
 let running = null;
 let asked = null;
 let shownKey = "";
+let slow = 0;
 
 function working(on) {
+  clearTimeout(slow); // an answer may stand here before its stream has ended: no bar after that
   result.setAttribute("aria-busy", String(on));
   if (!on) {
     bar.hidden = true;
@@ -58,16 +60,18 @@ async function compute() {
   performance.mark("what-if-asked");
   problem.hidden = true;
   showFaults(form, []);
-  const slow = setTimeout(() => {
-    if (mine !== running) return;
+  clearTimeout(slow);
+  slow = setTimeout(() => {
     working(true);
     bar.hidden = false;
     bar.removeAttribute("value");
     spoken.textContent = words.working;
   }, BAR_AFTER_MS);
+  let answered = false;
   try {
     for await (const event of ask({ page, lang: words.lang, changes }, mine.signal)) {
       if (mine !== running) return;
+      answered ||= event.kind !== "progress" && event.kind !== "early";
       if (event.kind === "progress") {
         stage.textContent = bar.hidden ? "" : `${words.working}: ${event.what}`;
         if (event.share === null) bar.removeAttribute("value");
@@ -89,13 +93,12 @@ async function compute() {
         fail(`${words.failed}: ${event.message}. ${event.remedy}`);
       }
     }
+    if (!answered && mine === running) throw new Error("the answer broke off");
   } catch (error) {
     if (error.name !== "AbortError" && mine === running) {
       asked = null;
       fail(words.lost);
     }
-  } finally {
-    clearTimeout(slow);
   }
 }
 

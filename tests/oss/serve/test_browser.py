@@ -12,7 +12,7 @@ from capacity.report.language import language
 from capacity.report.page import render
 from capacity.report.sources import Sources
 from capacity.report.view import build
-from tests.oss.serve.browser import browser_page, change, settle, until, violations
+from tests.oss.serve.browser import SETTLED, WAIT_MS, browser_page, change, settle, until, violations
 from tests.oss.serve.server import Server
 
 
@@ -57,6 +57,60 @@ def test_a_change_by_keyboard_is_answered_and_read_aloud(page: Page, server: Ser
     assert page.locator("#grid-lines tbody tr").count() > 0
     assert page.get_attribute("#spoken", "aria-live") == "polite"
     assert all(url.startswith(server.address) for url in asked)
+
+
+# The first answer comes from the server; the next is the same again, at once, up to `until`, and its stream ends late.
+REPLAYED = """
+const real = window.fetch;
+let kept = null;
+window.fetch = async (...asked) => {
+  if (!String(asked[0]).endsWith("/what-if")) return real(...asked);
+  if (!kept) {
+    const answer = await real(...asked);
+    kept = new Uint8Array(await answer.clone().arrayBuffer());
+    return answer;
+  }
+  return new Response(new ReadableStream({
+    start(to) {
+      to.enqueue(kept.slice(0, %s));
+      setTimeout(() => { to.close(); window.ended = true; }, 400);
+    },
+  }));
+};
+"""
+
+
+def replayed(opened: Page, server: Server, part: str) -> Page:
+    """A page whose second question has been answered by a part of its first answer."""
+    browser = opened.context.browser
+    assert browser is not None
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.add_init_script(REPLAYED % part)
+    page.goto(server.address)
+    settle(page)
+    field = page.locator('[name="roles[2].redundancy"]')
+    field.evaluate("f => { f.closest('details').open = true; }")
+    field.fill("2")
+    field.blur()
+    until(page, "window.ended === true")
+    return page
+
+
+def test_an_answer_stands_also_when_its_stream_ends_late(opened: Page, server: Server) -> None:
+    page = replayed(opened, server, "kept.length")
+    assert page.evaluate(SETTLED)
+    assert page.is_hidden("#bar")
+    assert page.is_hidden("#problem")
+    page.close()
+
+
+def test_an_answer_that_breaks_off_is_said(opened: Page, server: Server) -> None:
+    page = replayed(opened, server, "kept.indexOf(10) + 1")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.evaluate(SETTLED)
+    assert "oss serve" in str(page.text_content("#problem"))
+    page.close()
 
 
 def test_a_province_moves_and_comes_back(page: Page) -> None:
