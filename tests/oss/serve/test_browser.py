@@ -53,7 +53,7 @@ def test_a_change_by_keyboard_is_answered_and_read_aloud(page: Page, server: Ser
     page.keyboard.press("Tab")
     until(page, "document.getElementById('spoken').textContent.includes('naik')")
     settle(page)
-    assert page.text_content("#difference", timeout=1000).startswith("▲ +Rp")  # type: ignore[union-attr]
+    assert str(page.text_content("#difference")).startswith("▲ +Rp")
     assert page.locator("#grid-lines tbody tr").count() > 0
     assert page.get_attribute("#spoken", "aria-live") == "polite"
     assert all(url.startswith(server.address) for url in asked)
