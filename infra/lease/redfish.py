@@ -8,6 +8,7 @@ this client against it.
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urljoin
 
-import httpx
+import aiohttp
+from yarl import URL
 
-from infra.lease.connections import Connections
 from infra.lease.contract import Hardware
 from infra.lease.errors import (
     BmcFailing,
@@ -35,6 +36,11 @@ from infra.lease.retry import Patience, pause_s, persist
 
 Power = Literal["On", "Off"]
 GIGABYTE = 1e9
+CONNECTIONS = 128
+"""In use at once, over all controllers."""
+IDLE_S = 30.0
+LARGEST_ANSWER = 64 * 2**20
+"""Bytes: more than any Redfish resource, less than what would fill a machine's memory."""
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -43,15 +49,21 @@ def tls(ca_file: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file or None)
 
 
-def pool(username: str, password: str, ca_file: str, patience: Patience) -> httpx.AsyncClient:
-    """The connections of one provider to all its BMCs."""
-    return httpx.AsyncClient(
-        auth=httpx.BasicAuth(username, password),
-        transport=Connections(tls(ca_file)),
-        timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
-        headers={"OData-Version": "4.0", "Accept": "application/json"},
-        follow_redirects=False,
-        trust_env=False,  # a proxy for the internet must never see the out-of-band network
+def pool(username: str, password: str, ca_file: str, patience: Patience) -> aiohttp.ClientSession:
+    """The connections of one provider to all its BMCs. Needs a running event loop.
+
+    It follows no redirect that a call does not ask it to follow, keeps no cookies, and knows no proxy of the
+    environment: one for the internet must never see the out-of-band network.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls(ca_file), limit=CONNECTIONS, keepalive_timeout=IDLE_S),
+        timeout=aiohttp.ClientTimeout(sock_connect=patience.connect_s, sock_read=patience.answer_s),
+        headers={
+            "Authorization": aiohttp.encode_basic_auth(username, password),
+            "OData-Version": "4.0",
+            "Accept": "application/json",
+        },
+        cookie_jar=aiohttp.DummyCookieJar(),
     )
 
 
@@ -72,7 +84,7 @@ class Bmc:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: aiohttp.ClientSession,
         gate: asyncio.Semaphore,
         server: str,
         place: BmcPlace,
@@ -252,26 +264,37 @@ class Bmc:
         if not url.startswith(self._place.url + "/"):  # the credentials are for this controller alone
             raise BmcNonsense(self.server, self._place.url, f"a link to another place ({url})")
         try:
-            async with self._gate:
-                answer = await self._http.request(method, url, json=body)
-        except httpx.TimeoutException:
+            async with (
+                self._gate,
+                self._http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
+                asyncio.timeout(self.patience.answer_s),
+            ):
+                content = await _whole(answer)
+        except TimeoutError:
             raise BmcUnreachable(self.server, url, f"gave no answer in {self.patience.answer_s:.0f} s") from None
-        except httpx.TransportError as error:
-            if verification := _verification_error(error):
-                raise BmcUntrusted(self.server, self._place.url, verification) from None
-            problem = "cannot be reached" if isinstance(error, httpx.ConnectError) else "dropped the connection"
-            raise BmcUnreachable(self.server, url, problem) from None
-        self._judge(answer, url)
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = error.certificate_error
+            verification = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
+            raise BmcUntrusted(self.server, self._place.url, verification) from None
+        except aiohttp.ClientConnectorError:
+            raise BmcUnreachable(self.server, url, "cannot be reached") from None
+        except (aiohttp.ClientError, OSError):
+            raise BmcUnreachable(self.server, url, "dropped the connection") from None
+        if content is None:
+            raise BmcNonsense(self.server, url, f"more than {LARGEST_ANSWER} bytes")
         try:
-            data = answer.json() if answer.content else {}
+            data = json.loads(content) if content else {}
         except ValueError:
-            raise BmcNonsense(self.server, url, "what is not JSON") from None
+            data = None
+        self._judge(answer, url, data)
+        if data is None:
+            raise BmcNonsense(self.server, url, "what is not JSON")
         if not isinstance(data, dict):
             raise BmcNonsense(self.server, url, "JSON that is no object")
-        return Answer(answer.status_code, answer.headers.get("Location", ""), data)
+        return Answer(answer.status, answer.headers.get("Location", ""), data)
 
-    def _judge(self, answer: httpx.Response, url: str) -> None:
-        status = answer.status_code
+    def _judge(self, answer: aiohttp.ClientResponse, url: str, data: Any) -> None:
+        status = answer.status
         if status in (401, 403):
             raise BmcRefused(self.server, self._place.url, status)
         if status == 404 and url == urljoin(self._place.url, self.path):
@@ -279,7 +302,18 @@ class Bmc:
         if status in _BUSY or status > 501:
             raise BmcFailing(self.server, url, status)
         if status >= 300:
-            raise BmcRejected(self.server, url, status, _words(answer))
+            raise BmcRejected(self.server, url, status, _words(answer, data))
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes | None:
+    """The body; None when it is larger than it may be."""
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            return None
+    return b"".join(parts)
 
 
 def second_sign(system: dict[str, Any], wanted: Power) -> bool | None:
@@ -306,17 +340,8 @@ async def _done(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _verification_error(error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return str(cause.verify_message)
-        cause = cause.__cause__ or cause.__context__
-    return ""
-
-
-def _words(answer: httpx.Response) -> str:
+def _words(answer: aiohttp.ClientResponse, data: Any) -> str:
     try:
-        return str(answer.json()["error"]["message"])[:200]
-    except (ValueError, KeyError, TypeError):
-        return answer.reason_phrase
+        return str(data["error"]["message"])[:200]
+    except (KeyError, TypeError):
+        return answer.reason or ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 from pydantic import ValidationError
 
 from infra.lease.contract import Hardware, shortfalls, unverified
@@ -39,7 +39,7 @@ class Servers:
     released. `lost` names, by id (`system_id`), the machines that nobody can erase over their BMC any more, and why.
     """
 
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     patience: Patience
     erase: str = "require"
     eraser_image: str = ""

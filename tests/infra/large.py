@@ -75,7 +75,7 @@ def large(folder: Path, servers: int, latency_s: float = 0.0) -> Iterator[Large]
     before = os.environ.get("OSS_STATE")
     os.environ["OSS_STATE"] = str(state)
     plan = national_plan(servers)
-    spec = _rack(plan)
+    spec = rack_of(plan)
     try:
         with paper_rack(spec, state / NAME, latency_s) as rack:
             engine = Environment(NAME, ensure(["pulumi"]), Silent(), project)
@@ -90,7 +90,8 @@ def large(folder: Path, servers: int, latency_s: float = 0.0) -> Iterator[Large]
             os.environ["OSS_STATE"] = before
 
 
-def _rack(plan: LeasePlan) -> RackSpec:
+def rack_of(plan: LeasePlan) -> RackSpec:
+    """All servers of a plan on one controllers' service."""
     supernet = ipaddress.IPv4Network(free_supernet())
     return RackSpec(
         name=NAME,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 
 from capacity.documents import REPOSITORY
@@ -54,7 +55,7 @@ class PaperRack:
         """The id of a server's system."""
         return self.spec.bmc_id(self.spec.server(server))
 
-    def pool(self, patience: Patience) -> httpx.AsyncClient:
+    def pool(self, patience: Patience) -> aiohttp.ClientSession:
         """Connections with the right credentials and trust."""
         return pool(self.username, self.password, self.ca_file, patience)
 

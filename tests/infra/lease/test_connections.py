@@ -1,55 +1,32 @@
-"""Connections to controllers: what they take for an answer, what they keep open, and what ends them."""
+"""The wire to a controller: what is taken for an answer, what connection is used again, and what is not sent at all."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import ssl
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from infra.lease.redfish import pool
-from infra.lease.retry import Patience
-from infra.rack.keys import bmc_access
-from infra.rack.spec import RackSpec
-from tests.infra.paper import free_supernet
+from infra.lease.errors import BmcNonsense, BmcRejected, BmcUnreachable, BmcUntrusted
+from infra.lease.redfish import Bmc, pool
+from tests.infra.lease.wire import ONCE, bmc, reply, wire
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-SIZED = HEAD + b"Content-Length: 2\r\n\r\n{}"
-Work = Callable[[httpx.AsyncClient, str], Coroutine[Any, Any, None]]
+SIZED = reply(200, {})
+Work = Callable[[Bmc], Coroutine[Any, Any, None]]
 
 
 def served(folder: Path, answers: list[bytes], work: Work, closes: bool = False) -> int:
     """Answer each request with the next of `answers`; returns how many connections were made."""
-    spec = RackSpec(name="wire", supernet=ipaddress.IPv4Network(free_supernet()), servers=())
-    access = bmc_access(folder, spec)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(access.certificate, access.key)
-    made = 0
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal made
-        made += 1
-        while answers and await reader.readuntil(b"\r\n\r\n"):
-            writer.write(answers.pop(0))
-            await writer.drain()
-            if closes:
-                break
-        writer.close()
+    async def run() -> int:
+        async with wire(folder, lambda *_: answers.pop(0), closes) as at, at.pool() as http:
+            await work(bmc(http, at.place))
+            return at.made
 
-    async def run() -> None:
-        username, password = access.read()
-        server = await asyncio.start_server(serve, spec.bmc_address, 0, ssl=context)
-        port = server.sockets[0].getsockname()[1]
-        async with server, pool(username, password, str(access.ca), Patience(answer_s=5, connect_s=5)) as http:
-            await work(http, f"https://{spec.bmc_address}:{port}/redfish/v1")
-
-    asyncio.run(run())
-    return made
+    return asyncio.run(run())
 
 
 def test_answers_of_every_framing_over_one_connection(tmp_path: Path) -> None:
@@ -57,44 +34,62 @@ def test_answers_of_every_framing_over_one_connection(tmp_path: Path) -> None:
     later = b"HTTP/1.1 102 Processing\r\n\r\n" + SIZED
     empty = b"HTTP/1.1 204 No Content\r\n\r\n"
 
-    async def work(http: httpx.AsyncClient, url: str) -> None:
-        assert [(await http.get(url)).text for _ in range(4)] == ["{}", "{}", "{}", ""]
+    async def work(asked: Bmc) -> None:
+        assert [await asked.get("/redfish/v1") for _ in range(4)] == [{}, {}, {}, {}]
 
     assert served(tmp_path, [SIZED, chunked, later, empty], work) == 1
 
 
 def test_an_answer_without_length_ends_with_its_connection(tmp_path: Path) -> None:
-    async def work(http: httpx.AsyncClient, url: str) -> None:
-        assert (await http.get(url)).json() == {}
+    async def work(asked: Bmc) -> None:
+        assert await asked.get("/redfish/v1") == {}
 
     assert served(tmp_path, [HEAD + b"\r\n{}"], work, closes=True) == 1
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        (HEAD + b"Content-Length: 9\r\n\r\n{", httpx.ReadError),  # and then nothing
-        (b"", httpx.ReadError),
-        (b"220 mail.example ESMTP\r\n", httpx.RemoteProtocolError),
-    ],
-)
-def test_what_is_no_answer_ends_the_connection_and_the_next_has_its_own(
-    tmp_path: Path, answer: bytes, error: type[Exception]
-) -> None:
-    async def work(http: httpx.AsyncClient, url: str) -> None:
-        with pytest.raises(error):
-            await http.get(url)
-        assert (await http.get(url)).json() == {}
+@pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 9\r\n\r\n{", b"220 mail.example ESMTP\r\n"])
+def test_what_is_no_answer_ends_the_connection_and_the_next_has_its_own(tmp_path: Path, answer: bytes) -> None:
+    async def work(asked: Bmc) -> None:
+        with pytest.raises(BmcUnreachable, match="dropped the connection"):
+            await asked.get("/redfish/v1")
+        assert await asked.get("/redfish/v1") == {}
 
     assert served(tmp_path, [answer, SIZED], work, closes=True) == 2
 
 
-def test_only_verified_tls_is_spoken(tmp_path: Path) -> None:
-    async def work(http: httpx.AsyncClient, url: str) -> None:
-        with pytest.raises(httpx.UnsupportedProtocol):
-            await http.get(url.replace("https", "http"))
-        async with pool("a", "b", "", Patience()) as trusting_others:
-            with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
-                await trusting_others.get(url)
+def test_an_order_whose_answer_is_lost_is_not_sent_again_by_the_wire(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        async with wire(tmp_path, lambda *_: None) as at, at.pool() as http:
+            with pytest.raises(BmcUnreachable, match="dropped the connection"):
+                await bmc(http, at.place).send("POST", "/redfish/v1/Actions", {})
+            return at.heard
 
-    served(tmp_path, [SIZED], work)
+    assert asyncio.run(run()) == ["POST /redfish/v1/Actions"]
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.lease.redfish.LARGEST_ANSWER", 10)
+
+    async def work(asked: Bmc) -> None:
+        with pytest.raises(BmcNonsense, match="more than 10 bytes"):
+            await asked.get("/redfish/v1")
+
+    served(tmp_path, [HEAD + b"Content-Length: 11\r\n\r\n" + b" " * 11], work)
+
+
+def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+    async def work(asked: Bmc) -> None:
+        with pytest.raises(BmcRejected, match="307"):
+            await asked.send("POST", "/redfish/v1/Actions", {})
+
+    assert served(tmp_path, [reply(307, Location="/redfish/v1")], work) == 1
+
+
+def test_a_controller_that_the_authority_does_not_know_hears_nothing(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        async with wire(tmp_path, lambda *_: SIZED) as at, pool("a", "b", "", ONCE) as trusting_others:
+            with pytest.raises(BmcUntrusted, match="certificate"):
+                await bmc(trusting_others, at.place).get("/redfish/v1")
+            return at.heard
+
+    assert asyncio.run(run()) == []

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.lease.erasure import secure_erase
 from infra.lease.errors import NoMediaDrive, NotErased
 from infra.lease.media import INSTALLER, SEED, insert
-from infra.lease.model import BmcPlace
-from infra.lease.redfish import Bmc, second_sign
+from infra.lease.redfish import second_sign
 from infra.lease.retry import Patience
+from tests.infra.lease.wire import bmc, reply, wire
 
-QUICK = Patience(first_pause_s=0.001, longest_pause_s=0.002, request_s=0.5, erase_s=0.3)
+QUICK = Patience(first_pause_s=0.001, longest_pause_s=0.002)
+SOON = replace(QUICK, erase_s=0.3)
 DRIVE: dict[str, Any] = {
     "@odata.id": "/redfish/v1/Drives/1",
     "Name": "Drive 1",
@@ -24,42 +27,42 @@ DRIVE: dict[str, Any] = {
 }
 
 
-def erased(tasks: Iterator[httpx.Response], operations: Iterator[list[Any]] | None = None) -> bool:
+RUNNING = reply(202, {"TaskState": "Running"})
+
+
+def erased(
+    folder: Path, tasks: Iterator[bytes], operations: Iterator[list[Any]] | None = None, patience: Patience = QUICK
+) -> bool:
     """Erase against a controller that answers the task and the drive like this, one after the other."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.method == "POST":
-            return httpx.Response(202, headers={"Location": "/redfish/v1/Tasks/7"}, json={"TaskState": "Running"})
-        if request.url.path.endswith("/Tasks/7"):
+    def answer(method: str, path: str) -> bytes:
+        if method == "POST":
+            return reply(202, {"TaskState": "Running"}, Location="/redfish/v1/Tasks/7")
+        if path.endswith("/Tasks/7"):
             return next(tasks)
-        return httpx.Response(200, json={**DRIVE, "Operations": next(operations, []) if operations else []})
+        return reply(200, {**DRIVE, "Operations": next(operations, []) if operations else []})
 
     async def work() -> bool:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-            place = BmcPlace(url="https://bmc", system="1")
-            return await secure_erase(Bmc(http, asyncio.Semaphore(1), "server-1", place, QUICK, lambda _: None), DRIVE)
+        async with wire(folder, answer) as at, at.pool() as http:
+            return await secure_erase(bmc(http, at.place, patience), DRIVE)
 
     return asyncio.run(work())
 
 
-def running() -> httpx.Response:
-    return httpx.Response(202, json={"TaskState": "Running"})
-
-
-def test_a_task_is_waited_for_and_so_is_what_goes_on_behind_it() -> None:
+def test_a_task_is_waited_for_and_so_is_what_goes_on_behind_it(tmp_path: Path) -> None:
     left = iter([[{"OperationName": "Sanitize"}], []])
-    assert erased(iter([running(), running(), httpx.Response(200, json={"TaskState": "Completed"})]), left)
+    assert erased(tmp_path, iter([RUNNING, RUNNING, reply(200, {"TaskState": "Completed"})]), left)
     assert next(left, None) is None
 
 
-def test_a_task_that_fails_keeps_the_server() -> None:
+def test_a_task_that_fails_keeps_the_server(tmp_path: Path) -> None:
     with pytest.raises(NotErased, match="server-1: Drive 1: its erasure ended as Exception"):
-        erased(iter([running(), httpx.Response(200, json={"TaskState": "Exception"})]))
+        erased(tmp_path, iter([RUNNING, reply(200, {"TaskState": "Exception"})]))
 
 
-def test_a_task_that_never_ends_is_given_up() -> None:
+def test_a_task_that_never_ends_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(NotErased, match="not erased within"):
-        erased(iter(running, None))
+        erased(tmp_path, itertools.repeat(RUNNING), patience=SOON)
 
 
 DRIVES: list[dict[str, Any]] = [
@@ -68,29 +71,22 @@ DRIVES: list[dict[str, Any]] = [
 ]
 
 
-def inserted(drives: list[dict[str, Any]], image: str, kinds: tuple[str, ...]) -> tuple[str, list[str]]:
-    asked: list[str] = []
+def inserted(folder: Path, drives: list[dict[str, Any]], image: str, kinds: tuple[str, ...]) -> tuple[str, list[str]]:
+    async def work() -> tuple[str, list[str]]:
+        async with wire(folder, lambda *_: reply(204)) as at, at.pool() as http:
+            drive = await insert(bmc(http, at.place, QUICK), drives, image, kinds)
+            return str(drive["@odata.id"]), at.heard
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(f"{request.method} {request.url.path}")
-        return httpx.Response(204)
-
-    async def work() -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-            place = BmcPlace(url="https://bmc", system="1")
-            bmc = Bmc(http, asyncio.Semaphore(1), "server-1", place, QUICK, lambda _: None)
-            return await insert(bmc, drives, image, kinds)
-
-    return str(asyncio.run(work())["@odata.id"]), asked
+    return asyncio.run(work())
 
 
-def test_an_installer_goes_into_a_cd_and_a_seed_beside_it() -> None:
-    assert inserted(DRIVES, "https://new", INSTALLER) == ("/cd", ["POST /cd/in"])
+def test_an_installer_goes_into_a_cd_and_a_seed_beside_it(tmp_path: Path) -> None:
+    assert inserted(tmp_path, DRIVES, "https://new", INSTALLER) == ("/cd", ["POST /cd/in"])
     # What is in the drive is taken out first; an old service takes the image as a property.
-    assert inserted(DRIVES, "https://seed", SEED) == ("/usb", ["PATCH /usb", "PATCH /usb"])
-    assert inserted(DRIVES, "https://old", SEED) == ("/usb", [])  # it is there already
+    assert inserted(tmp_path, DRIVES, "https://seed", SEED) == ("/usb", ["PATCH /usb", "PATCH /usb"])
+    assert inserted(tmp_path, DRIVES, "https://old", SEED) == ("/usb", [])  # it is there already
     with pytest.raises(NoMediaDrive, match="server-1: its BMC has no virtual drive for CD or DVD"):
-        inserted(DRIVES[1:], "https://new", INSTALLER)
+        inserted(tmp_path, DRIVES[1:], "https://new", INSTALLER)
 
 
 @pytest.mark.parametrize(

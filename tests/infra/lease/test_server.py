@@ -64,8 +64,8 @@ def run(rack: PaperRack, work: Callable[[Servers], Awaitable[T]], patience: Pati
     """One operation on a fresh pool of connections, as a fresh plugin process would do it."""
 
     async def inner() -> T:
-        http = settings.pop("http", None) or rack.pool(patience)
-        async with http:
+        connect = settings.pop("connect", lambda: rack.pool(patience))
+        async with connect() as http:
             return await work(Servers(http, patience, **settings))
 
     return asyncio.run(inner())
@@ -182,7 +182,7 @@ def test_wrong_credentials_are_tried_once(rack: PaperRack) -> None:
         return await servers.create(wanted(rack), asked.append)
 
     with pytest.raises(BmcRefused):
-        run(rack, work, http=pool(rack.username, "wrong", rack.ca_file, QUICK))
+        run(rack, work, connect=lambda: pool(rack.username, "wrong", rack.ca_file, QUICK))
     assert asked == []
 
 
@@ -191,7 +191,7 @@ def test_an_unknown_authority_gets_no_credentials(rack: PaperRack) -> None:
         run(
             rack,
             lambda servers: servers.create(wanted(rack), lambda _: None),
-            http=pool(rack.username, rack.password, "", QUICK),
+            connect=lambda: pool(rack.username, rack.password, "", QUICK),
         )
 
 
