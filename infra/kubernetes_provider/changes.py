@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from infra.kubernetes_provider.tokens import Kind
-from infra.kubernetes_provider.values import UNKNOWN, Secret
+from infra.properties import UNKNOWN, Secret
 
 Change = Literal["ADD", "DELETE", "UPDATE"]
 

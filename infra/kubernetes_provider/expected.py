@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.kubernetes_provider.values import UNKNOWN
+from infra.properties import UNKNOWN
 
 _MADE_BY_SERVER = ("uid", "resourceVersion", "creationTimestamp", "generation")
 _ALLOCATED = ("clusterIP", "clusterIPs")

@@ -22,7 +22,7 @@ from infra.kubernetes_provider.cluster import ApiError, Conflict, Unreachable
 from infra.kubernetes_provider.naming import NamingRule
 from infra.kubernetes_provider.provider import NotReady, Provider, Refused
 from infra.kubernetes_provider.settings import Settings
-from infra.kubernetes_provider.values import UNKNOWN, from_struct, revealed, to_struct
+from infra.properties import UNKNOWN, from_struct, revealed, to_struct
 
 VERSION = metadata.version("pulumi-kubernetes")
 ANNOUNCEMENT = (

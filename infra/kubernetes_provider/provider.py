@@ -17,8 +17,8 @@ from infra.kubernetes_provider.cluster import ApiError, Cluster, NoSuchKind, NoS
 from infra.kubernetes_provider.naming import NamingRule
 from infra.kubernetes_provider.settings import Settings
 from infra.kubernetes_provider.tokens import CLUSTER_SCOPED, Kind, identifier, kind_of, split_identifier
-from infra.kubernetes_provider.values import Secret, has_unknown, marked_like, revealed
 from infra.kubernetes_provider.waiting import Log, Waits
+from infra.properties import Secret, has_unknown, marked_like, revealed
 
 FIELD_MANAGER = "pulumi-kubernetes"
 MANAGER_KEY = "__fieldManager"

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from infra.kubernetes_provider.values import UNKNOWN, revealed
+from infra.properties import UNKNOWN, revealed
 
 # Settings that are true or false, with the environment variable that stands in for each.
 FLAGS = {

@@ -17,14 +17,13 @@ import grpc.aio
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
-from pulumi.runtime.rpc import UNKNOWN
 
 from capacity.faults import OssError
 from infra.lease.model import PASSWORD_TYPE, SERVER_TYPE
 from infra.lease.password import SECRET_OUTPUTS
 from infra.lease.provider import SERVER_OUTPUTS, LeaseProvider, kind
 from infra.lease.schema import VERSION
-from infra.lease.values import has_unknown, plain_map, property_map
+from infra.properties import UNKNOWN, has_unknown, plain_map, property_map, to_struct
 
 _MESSAGE_BYTES = 400 * 1024 * 1024  # what Pulumi's own plugins allow
 
@@ -140,8 +139,8 @@ def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
     """The state that inputs will come to, as far as it is known beforehand."""
     made = struct_pb2.Struct()
     made.CopyFrom(inputs)
-    for name in SERVER_OUTPUTS if kind(urn) == SERVER_TYPE else SECRET_OUTPUTS:
-        made.fields[name].string_value = UNKNOWN
+    outputs = SERVER_OUTPUTS if kind(urn) == SERVER_TYPE else SECRET_OUTPUTS
+    made.MergeFrom(to_struct(dict.fromkeys(outputs, UNKNOWN)))
     return made
 
 

@@ -19,7 +19,7 @@ from infra.lease.redfish import pool
 from infra.lease.retry import Patience
 from infra.lease.schema import SCHEMA
 from infra.lease.server import Servers, input_faults, plain_inputs
-from infra.lease.values import has_unknown
+from infra.properties import has_unknown
 
 T = TypeVar("T")
 Values = dict[str, Any]

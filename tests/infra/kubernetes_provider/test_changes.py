@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from infra.kubernetes_provider.changes import differences, replacing, step
 from infra.kubernetes_provider.tokens import Kind
-from infra.kubernetes_provider.values import UNKNOWN, Secret
+from infra.properties import UNKNOWN, Secret
 
 VALUES = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=4),

@@ -13,7 +13,7 @@ from infra.kubernetes_provider.cluster import Cluster, Unreachable
 from infra.kubernetes_provider.plugin import KubernetesProvider
 from infra.kubernetes_provider.settings import parse
 from infra.kubernetes_provider.tokens import Kind
-from infra.kubernetes_provider.values import UNKNOWN, Secret, to_struct
+from infra.properties import UNKNOWN, Secret, to_struct
 
 
 def kubeconfig(server: str = "https://one:6443", **user: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""Property values of the engine's protocol, as plain Python and back.
+"""Property values of the engine's protocol, as plain Python and back, for our native providers.
 
-Numbers of the protocol are floats; whole ones become `int`, as Kubernetes wants them. A secret is wrapped in
-`Secret`, an unknown (a value that only the deployment will give) is `UNKNOWN`. The marks on the wire are those of
+Numbers of the protocol are floats; whole ones become `int`. A secret is wrapped in `Secret`, an unknown (a value that
+only the deployment will give) is `UNKNOWN`. The marks on the wire are those of
 https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
+Pulumi's own PropertyValue makes a checked object of every leaf, which for a fleet takes longer than all that is done
+with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +48,18 @@ class Secret:
         return "Secret(…)"
 
 
-def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
+Wrap = Callable[[Any], Any]
+
+
+def from_struct(struct: struct_pb2.Struct, secret: Wrap = Secret) -> dict[str, Any]:
     """A protocol struct as a dictionary of plain values, `Secret`s and `UNKNOWN`s."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: _from_value(value, secret) for key, value in struct.fields.items()}
+
+
+def plain_map(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Every property without marks of secrecy; Pulumi's own (`__defaults` and the like) are left out."""
+    values = struct.fields.items()
+    return {key: _from_value(value, _bare) for key, value in values if not key.startswith("__")}
 
 
 def to_struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
@@ -57,6 +68,12 @@ def to_struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
     for key, value in values.items():
         _fill(struct.fields[key], value)
     return struct
+
+
+def property_map(values: Mapping[str, Any], secrets: Collection[str] = ()) -> struct_pb2.Struct:
+    """Plain values as properties; the names in `secrets` are marked. None is left out, as Pulumi does."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return to_struct({key: Secret(value) if key in secrets else value for key, value in given.items()})
 
 
 def revealed(value: Any) -> Any:
@@ -93,25 +110,31 @@ def has_unknown(value: Any) -> bool:
     return value is UNKNOWN
 
 
-def _from_value(value: struct_pb2.Value) -> Any:
+def _bare(value: Any) -> Any:
+    return value
+
+
+def _from_value(value: struct_pb2.Value, secret: Wrap) -> Any:
     kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        text = value.string_value
+        return UNKNOWN if text == _UNKNOWN_ON_WIRE else text
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
     if kind == "struct_value":
         fields = value.struct_value.fields
         mark = fields[_MARK].string_value if _MARK in fields else ""
         if mark == _SECRET:
-            return Secret(_from_value(fields["value"]))
+            return secret(_from_value(fields["value"], secret))
         if mark == _OUTPUT:
-            inner = _from_value(fields["value"]) if "value" in fields else UNKNOWN
-            return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
+            inner = _from_value(fields["value"], secret) if "value" in fields else UNKNOWN
+            return secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
         if mark:
-            raise TypeError("assets, archives and resource references have no place in a Kubernetes object")
-        return from_struct(value.struct_value)
+            raise TypeError("assets, archives and resource references have no place here")
+        return from_struct(value.struct_value, secret)
     if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    if kind == "number_value":
-        return int(value.number_value) if value.number_value.is_integer() else value.number_value
-    if kind == "string_value":
-        return UNKNOWN if value.string_value == _UNKNOWN_ON_WIRE else value.string_value
+        return [_from_value(item, secret) for item in value.list_value.values]
     return value.bool_value if kind == "bool_value" else None
 
 
@@ -120,21 +143,21 @@ def _fill(target: struct_pb2.Value, value: Any) -> None:
         fields = target.struct_value.fields
         fields[_MARK].string_value = _SECRET
         _fill(fields["value"], value.value)
-    elif value is UNKNOWN:
-        target.string_value = _UNKNOWN_ON_WIRE
-    elif value is None:
-        target.null_value = struct_pb2.NULL_VALUE
+    elif isinstance(value, str):
+        target.string_value = value
     elif isinstance(value, bool):
         target.bool_value = value
     elif isinstance(value, int | float):
         target.number_value = value
-    elif isinstance(value, str):
-        target.string_value = value
+    elif value is UNKNOWN:
+        target.string_value = _UNKNOWN_ON_WIRE
+    elif value is None:
+        target.null_value = struct_pb2.NULL_VALUE
     elif isinstance(value, Mapping):
         target.struct_value.SetInParent()
         for key, item in value.items():
             _fill(target.struct_value.fields[key], item)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         target.list_value.SetInParent()
         for item in value:
             _fill(target.list_value.values.add(), item)

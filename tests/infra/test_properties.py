@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.kubernetes_provider.values import (
+from infra.properties import (
     UNKNOWN,
     Secret,
     from_struct,
