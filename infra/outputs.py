@@ -135,10 +135,11 @@ class FleetOutputs(Document):
         raise KeyError(name)
 
 
-def read_outputs(outputs: str | Path | dict[str, Any]) -> FleetOutputs:
+def read_outputs(outputs: str | Path | dict[str, Any], environment: str = "ENV") -> FleetOutputs:
     """The fleet's outputs from a dictionary, JSON text, or a file of `pulumi stack output --json --show-secrets`.
 
-    Raises BadInput when the stack was never applied, or by another version of the program.
+    Raises BadInput when the stack was never applied (it says how to apply `environment`), or by another version of the
+    program.
     """
     source = str(outputs) if isinstance(outputs, Path) else "outputs of the fleet stack"
     try:
@@ -147,5 +148,6 @@ def read_outputs(outputs: str | Path | dict[str, Any]) -> FleetOutputs:
     except (OSError, ValueError) as error:
         raise BadInput([Fault(source, "", "", f"cannot be read as JSON: {error}", "Run `oss up` again.")]) from None
     if not data:
-        raise BadInput([Fault(source, "", "", "the fleet stack has no outputs yet", "Run `oss up ENV` first.")])
+        remedy = f"Run `oss up {environment}` first."
+        raise BadInput([Fault(source, "", "", "the fleet stack has no outputs yet", remedy)])
     return validate(FleetOutputs, data, source)

@@ -134,7 +134,7 @@ class Rollout:
 
     def outputs(self, progress: Progress) -> FleetOutputs:
         """What the fleet stack handed over. Raises BadInput when it was never applied."""
-        return read_outputs(self._engine(progress).outputs("fleet"))
+        return read_outputs(self._engine(progress).outputs("fleet"), self.environment)
 
     def preview(self, layers: Sequence[str], progress: Progress) -> list[LayerPreview]:
         """What `up` would change in each layer, nothing being touched."""
