@@ -12,8 +12,9 @@ from capacity.leaseplan import Deployment, LeasedServer, Scale, ServicePlan
 from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.needs import usable
 from capacity.sizing.pods import service_of
-from capacity.sizing.predict import Size, endpoint_predictions, pods, station_plans
+from capacity.sizing.predict import endpoint_predictions, station_plans
 from capacity.sizing.roles import memory_mib, role_cores
+from capacity.sizing.size import Size, pods
 from capacity.sizing.workload import Workload, workload
 
 

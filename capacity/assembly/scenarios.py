@@ -20,9 +20,9 @@ from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.facilities import bandwidth_mbit_s, sessions
 from capacity.sizing.needs import SiteNeed, standing
 from capacity.sizing.pods import size_stations
-from capacity.sizing.predict import Size
 from capacity.sizing.retries import Amplified, with_retries
 from capacity.sizing.roles import role_cores, server_sizes
+from capacity.sizing.size import Size
 from capacity.sizing.workload import StationLoad, visits_a_journey, workload
 
 MARGIN_STEP = 0.05

@@ -10,10 +10,12 @@ how far it can be trusted: docs/model/queueing.md.
     quota         containers with a CPU quota         scalability   the Universal Scalability Law, fitted
     phase         PH/PH/c exactly: the reference      corrections   what simulation adds to the formulas
     sharing       calls served interleaved, not in turn
+    quotasharing  interleaved, in containers with a CPU quota
 """
 
 from capacity.queueing.erlang import ErlangA, erlang_a, erlang_a_tail, erlang_b, erlang_c, mmc_wait
 from capacity.queueing.ggc import (
+    NO_WAIT,
     Wait,
     ggc_response_mean,
     ggc_response_quantile,
@@ -26,8 +28,10 @@ from capacity.queueing.ggc import (
     wait_tail,
 )
 from capacity.queueing.network import (
+    NOT_SLOWED,
     Leg,
     Moments,
+    Slowing,
     departure_scv,
     network_response_moments,
     network_response_quantile,
@@ -35,13 +39,16 @@ from capacity.queueing.network import (
 )
 from capacity.queueing.pools import Closed, Pool, closed_network, pool
 from capacity.queueing.quota import QuotaWait, quota_response_quantile, quota_wait
+from capacity.queueing.quotasharing import SharedQuota, quota_sharing
 from capacity.queueing.scalability import Scalability, fit_usl, usl
 from capacity.queueing.shapes import SHAPES, Shape
-from capacity.queueing.sharing import sharing_moments, sharing_response_quantile, sharing_slowdown
+from capacity.queueing.sharing import Sharing, sharing, sharing_moments, sharing_response_quantile, sharing_slowdown
 from capacity.queueing.staffing import Slo, max_rate, meets, min_servers, square_root_staffing
 from capacity.queueing.timevarying import modified_offered_load
 
 __all__ = [
+    "NOT_SLOWED",
+    "NO_WAIT",
     "SHAPES",
     "Closed",
     "ErlangA",
@@ -51,7 +58,10 @@ __all__ = [
     "QuotaWait",
     "Scalability",
     "Shape",
+    "SharedQuota",
+    "Sharing",
     "Slo",
+    "Slowing",
     "Wait",
     "closed_network",
     "departure_scv",
@@ -75,9 +85,11 @@ __all__ = [
     "network_response_tail",
     "pool",
     "quota_response_quantile",
+    "quota_sharing",
     "quota_wait",
     "response_quantile",
     "response_tail",
+    "sharing",
     "sharing_moments",
     "sharing_response_quantile",
     "sharing_slowdown",

@@ -41,6 +41,9 @@ class Wait(NamedTuple):
             return np.where(self.probability > 0, self.probability * self.conditional_mean, 0.0)
 
 
+NO_WAIT: Final = Wait(np.zeros(()), np.zeros(()), np.ones(()))
+
+
 def ggc_wait(
     rate: ArrayLike,
     mean_service: ArrayLike,

@@ -29,17 +29,31 @@ _A: Final = 18.4
 _SMALL: Final = 1e-9
 
 
+class Slowing(NamedTuple):
+    """Time that a service takes beyond its own, as a gamma process over it: what sharing a server costs.
+
+    `mean`: seconds a second of service. `scale`: of its jumps, seconds; mean x scale is their variance a second.
+    """
+
+    mean: Floats
+    scale: Floats
+
+
+NOT_SLOWED: Final = Slowing(np.zeros(()), np.zeros(()))
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """A visit to one station: the station's wait (shared by all endpoints), and this endpoint's own service there.
 
-    `visits` may be any number >= 0; 2.3 visits are two and a third with probability 0.3.
+    `visits` may be any number >= 0; 2.3 visits are two and a third with probability 0.3. `slowing`: of the service.
     """
 
     wait: Wait
     mean_service: ArrayLike
     cs2: ArrayLike = 1.0
     visits: ArrayLike = 1.0
+    slowing: Slowing = NOT_SLOWED
 
 
 class Moments(NamedTuple):
@@ -62,8 +76,10 @@ def network_response_moments(legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> 
         wait = leg.wait.mean
         with np.errstate(invalid="ignore"):
             square = np.where(p > 0, p * m**2 * (1 + scv), 0.0)
-            one = wait + service
-            spread = square - wait**2 + np.asarray(leg.cs2, float) * service**2
+            slower, jump = leg.slowing
+            taken = service * (1 + slower)
+            one = wait + taken
+            spread = square - wait**2 + np.asarray(leg.cs2, float) * taken**2 + service * slower * jump
             chance = visits - np.floor(visits)
             mean = mean + visits * one
             variance = variance + visits * spread + chance * (1 - chance) * one**2
@@ -130,8 +146,15 @@ def _invert(t: Floats, legs: Sequence[Leg]) -> Floats:
 
 
 def _rank(leg: Leg) -> int:
-    parts = (leg.wait.probability, leg.mean_service, leg.cs2, leg.visits)
+    parts = (leg.wait.probability, leg.mean_service, leg.cs2, leg.visits, leg.slowing.mean)
     return max(np.ndim(part) for part in parts)
+
+
+def _slowed(s: Complexes, slowing: Slowing) -> Complexes:
+    """Exponent of a second of service and its slowing: E[exp(-s T(x))] = exp(-x times this)."""
+    mean = np.where(np.isfinite(slowing.mean), slowing.mean, 1.0)
+    scale = np.maximum(np.where(np.isfinite(slowing.scale), slowing.scale, 1.0), _SMALL)
+    return np.asarray(s + mean * np.log1p(s * scale) / scale) if np.any(mean > 0) else s
 
 
 def _log_transform(s: Complexes, legs: Sequence[Leg]) -> Complexes:
@@ -142,7 +165,7 @@ def _log_transform(s: Complexes, legs: Sequence[Leg]) -> Complexes:
         m = np.where(np.isfinite(m), m, 1.0)
         waits = np.exp(-np.log1p(s * m * scv) / scv)
         cs2 = np.maximum(np.asarray(leg.cs2, float), 1e-6)
-        one = np.log(1 - p + p * waits) - np.log1p(s * np.asarray(leg.mean_service, float) * cs2) / cs2
+        one = np.log(1 - p + p * waits) - np.log1p(_slowed(s, leg.slowing) * np.asarray(leg.mean_service) * cs2) / cs2
         visits = np.asarray(leg.visits, float)
         chance = visits - np.floor(visits)
         total = total + np.floor(visits) * one

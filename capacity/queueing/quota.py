@@ -31,9 +31,10 @@ from capacity.queueing.shapes import Shape, quantile, tail
 
 PERIOD_S: Final = 0.1
 
-_CELLS: Final = 48
+CELLS: Final = 48
 """Grid cells in one budget."""
-_MOMENTS: Final = 12
+MOMENTS: Final = 12
+"""Moments of a period at which requests arrive."""
 _SERVICES: Final = 10
 _LARGEST_GRID: Final = 1 << 15
 
@@ -121,10 +122,10 @@ def _one(
     if rate * mean >= quota:
         return (*_NEVER, 1.0, np.inf, 1.0)
     budget = quota * period
-    cell = budget / _CELLS
+    cell = budget / CELLS
     left_over = (p, m * processes, scv)
     unfinished = Wait(*(np.array(part) for part in left_over))
-    backlog, exponent = _backlog(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
+    backlog, exponent = backlog_law(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
     size = len(backlog)
     grid = np.arange(size) * cell
     spectrum = np.fft.rfft(backlog, 2 * size)
@@ -133,10 +134,10 @@ def _one(
     services, shares = quantile(shape, 1 - v**2, own_mean, own_cs2), 2 * v * weights
     renewals = np.maximum(np.ceil((grid[:, None] + services) / budget - 1e-9) - 1, 0)
     stopped = first = second = 0.0
-    for moment in range(_MOMENTS):
-        u = (moment + 0.5) / _MOMENTS
+    for moment in range(MOMENTS):
+        u = (moment + 0.5) / MOMENTS
         demanded = np.maximum(np.fft.irfft(spectrum * np.exp(u * exponent), 2 * size)[:size], 0.0)
-        chance_all = (demanded / demanded.sum())[:, None] * (shares / shares.sum()) / _MOMENTS
+        chance_all = (demanded / demanded.sum())[:, None] * (shares / shares.sum()) / MOMENTS
         # a stop in this period needs time left to use the budget up at full speed
         room = processes * (1 - u) * period - budget + grid
         in_time = np.where(room >= 0, 1 - wait_tail(np.maximum(room, 0.0), unfinished), 0.0)
@@ -146,7 +147,7 @@ def _one(
         # else it goes on in the next period with a fresh budget, which long services may use up in turn
         later = np.maximum(np.ceil((services - (1 - u) * period) / budget - 1e-9) - 1, 0)
         late_chance = np.where((renewals > 0) & (later > 0), chance_all * (1 - in_time[:, None]), 0.0)
-        late_wait = np.broadcast_to(later * (period - budget), late_chance.shape)
+        late_wait = np.broadcast_to(later * max(period - budget, 0.0), late_chance.shape)
         stopped += float(chance.sum() + late_chance.sum())
         first += float((chance * wait).sum() + (late_chance * late_wait).sum())
         second += float((chance * wait**2).sum() + (late_chance * late_wait**2).sum())
@@ -162,7 +163,7 @@ def _one(
 
 
 @lru_cache(maxsize=4096)
-def _backlog(
+def backlog_law(
     rate: float,
     mean: float,
     cs2: float,
@@ -177,7 +178,7 @@ def _backlog(
     `left_over`: (P, mean, scv) of the work that full speed has not yet done when a period ends; the share `spare` of it
     is added to (Q11), which makes up most of what the equation leaves out (fitted to the simulated mechanism).
     """
-    cell = budget / _CELLS
+    cell = budget / CELLS
     load = rate * mean * period / budget
     # the backlog's tail is about exponential with this mean (Kingman)
     typical = max(rate * period * mean**2 * (1 + cs2) / (2 * budget * (1 - load)), mean)
@@ -193,8 +194,8 @@ def _backlog(
     for _ in range(4000):
         demanded = np.maximum(np.fft.irfft(np.fft.rfft(backlog, 2 * size) * arriving, 2 * size)[:size], 0.0)
         above = np.maximum(1 - np.cumsum(demanded), 0.0)  # P(D > cell j)
-        beyond = np.concatenate([above[_CELLS:], np.zeros(_CELLS)])
-        within = np.maximum(above - above[_CELLS], 0.0) * unfinished
+        beyond = np.concatenate([above[CELLS:], np.zeros(CELLS)])
+        within = np.maximum(above - above[CELLS], 0.0) * unfinished
         after = np.maximum(-np.diff(beyond + within, prepend=1.0), 0.0)
         after /= after.sum()
         if np.abs(after - backlog).sum() < 3e-5:

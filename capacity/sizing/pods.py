@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan, Launch, Service, Station
-from capacity.queueing import Leg, network_response_quantile, network_response_tail
-from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, Throttled, busy_or_infeasible, legs, pods, wait_at
+from capacity.queueing import NO_WAIT, Leg, network_response_quantile, network_response_tail
+from capacity.sizing.predict import legs
 from capacity.sizing.scaling import Scaling
+from capacity.sizing.serving import InTurn, Serving, serving, servings
+from capacity.sizing.size import Size, busy_or_infeasible, pods
 from capacity.sizing.workload import Floats, Workload
 
 MOST_REPLICAS = 4096
@@ -33,10 +34,10 @@ ALLOWED = np.array([[0.05], [0.01]])
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """`sizes[s]` of all stations, (W,) each, and the waits at the workloads' rates."""
+    """`sizes[s]` of all stations, (W,) each, and how they serve their calls at the workloads' rates."""
 
     sizes: Mapping[str, Size]
-    waits: Mapping[str, Wait | Throttled]
+    serving: Mapping[str, Serving]
     least: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def pick(self, w: int) -> Sized:
@@ -44,20 +45,14 @@ class Sized:
         one = slice(w, w + 1)
         return Sized(
             {name: at.pick(w) for name, at in self.sizes.items()},
-            {name: _pick(self.waits[name], at, w) for name, at in self.sizes.items()},
+            {name: self.serving[name].pick(w) for name in self.sizes},
             {name: counts[one] for name, counts in self.least.items()},
         )
 
 
-def _pick(wait: Wait | Throttled, at: Size, w: int) -> Wait | Throttled:
-    if isinstance(wait, Throttled):
-        return Throttled(wait.load.pick(w), wait.size.pick(w))
-    return Wait(*(np.broadcast_to(part, np.shape(at.queues))[w : w + 1] for part in wait))
-
-
 @dataclass
 class _Sizing:
-    """Sizes and waits while they are being found."""
+    """Sizes while they are being found, and how stations serve at them."""
 
     launch: Launch
     endpoints: Sequence[EndpointPlan]
@@ -65,15 +60,14 @@ class _Sizing:
     overhead_ms: Mapping[str, float]
     scaling: Scaling
     sizes: dict[str, Size]
-    waits: dict[str, Wait | Throttled]
+    serving: dict[str, Serving]
 
     def set(self, station: Station, replicas: Floats) -> None:
         service = service_of(self.launch, station.service)
         cores = service.replica_millicores / 1e3
         at = pods(replicas, cores, service.processes, self.scaling.get(station.id))
-        load = self.work.stations[station.id]
         self.sizes[station.id] = at
-        self.waits[station.id] = Throttled(load, at) if at.throttled else wait_at(load, at)
+        self.serving[station.id] = serving(station, self.work.stations[station.id], at)
 
     def broken(self, own: Sequence[EndpointPlan]) -> tuple[NDArray[np.bool_], str]:
         """(W,) whether any SLO of `own` is broken, and the rule of the first one in workload 0."""
@@ -101,7 +95,7 @@ class _Sizing:
     def _path(self, endpoint: EndpointPlan) -> tuple[list[Leg], float]:
         by_id = {e.id: e for e in self.endpoints}
         stations = {s.id: s for s in self.launch.stations}
-        path = legs(endpoint, by_id, stations, self.waits, self.work, self.sizes)
+        path = legs(endpoint, by_id, stations, self.serving, self.work, self.sizes)
         return path, self.overhead_ms.get(endpoint.id, 0.0) / 1e3
 
 
@@ -123,12 +117,10 @@ def size_stations(
     Raises Infeasible when no number of replicas meets an SLO.
     """
     _check_upstreams(launch, work)
-    none = Wait(np.zeros(()), np.zeros(()), np.ones(()))
-    waits: dict[str, Wait | Throttled] = {s.id: none for s in launch.stations}
-    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(fixed), waits)
-    state.waits |= {name: wait_at(work.stations[name], at) for name, at in fixed.items()}
+    at: dict[str, Serving] = {s.id: InTurn(NO_WAIT) for s in launch.stations} | servings(launch, work, fixed)
+    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(fixed), at)
     least = {station.id: _size_service(state, station) for station in _inner_first(launch, endpoints)}
-    return Sized(state.sizes, state.waits, least)
+    return Sized(state.sizes, state.serving, least)
 
 
 def _check_upstreams(launch: Launch, work: Workload) -> None:
@@ -211,7 +203,7 @@ def binding_rule(
         return "minimum", ""
     if replicas <= float(sized.least[station.id][0]):
         return "max_utilisation", ""
-    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(sized.sizes), dict(sized.waits))
+    state = _Sizing(launch, endpoints, work, overhead_ms, scaling or {}, dict(sized.sizes), dict(sized.serving))
     state.set(station, np.array([replicas - 1]))
     _, which = state.broken([e for e in endpoints if e.service == service.id])
     rule, _, endpoint = which.partition(" ")

@@ -17,8 +17,9 @@ import numpy as np
 from capacity.demand.peaks import amplification
 from capacity.launch import EndpointPlan, Launch, TrafficClassPlan
 from capacity.queueing import network_response_moments, network_response_tail
-from capacity.queueing.ggc import Wait
-from capacity.sizing.predict import Size, Throttled, legs, station_waits
+from capacity.sizing.predict import legs
+from capacity.sizing.serving import Serving, servings
+from capacity.sizing.size import Size
 from capacity.sizing.workload import Workload, workload
 
 ROUNDS = 60
@@ -59,8 +60,8 @@ def with_retries(
         work = workload(launch, endpoints, grown, factor)
         if whether_only and _fullest(work, sizes) >= 1.0:
             break
-        waits = station_waits(work, sizes)
-        now = {kind.id: _slow_share(launch, endpoints, kind, waits, work, sizes) for kind in launch.classes}
+        at = servings(launch, work, sizes)
+        now = {kind.id: _slow_share(launch, endpoints, kind, at, work, sizes) for kind in launch.classes}
         done = all(abs(now[k] - slow[k]) < CLOSE for k in slow)
         slow = now
         if done:
@@ -82,7 +83,7 @@ def _slow_share(
     launch: Launch,
     endpoints: Sequence[EndpointPlan],
     kind: TrafficClassPlan,
-    waits: Mapping[str, Wait | Throttled],
+    at: Mapping[str, Serving],
     work: Workload,
     sizes: Mapping[str, Size],
 ) -> float:
@@ -91,7 +92,7 @@ def _slow_share(
     stations = {s.id: s for s in launch.stations}
     late = calls = 0.0
     for visit in kind.journey:
-        path = legs(by_id[visit.endpoint], by_id, stations, waits, work, sizes)
+        path = legs(by_id[visit.endpoint], by_id, stations, at, work, sizes)
         mean, variance = (float(np.asarray(v).reshape(-1)[0]) for v in network_response_moments(path))
         if not mean + NEVER * variance**0.5 < kind.retries.timeout_s:
             tail = float(np.asarray(network_response_tail(kind.retries.timeout_s, path)).reshape(-1)[0])

@@ -11,8 +11,8 @@ from capacity.leaseplan import Role
 from capacity.sizing.facilities import Stored, bandwidth_mbit_s, sessions, writes_per_s
 from capacity.sizing.needs import SiteNeed
 from capacity.sizing.pods import Sized, service_of
-from capacity.sizing.predict import Size, busy_or_infeasible, size
 from capacity.sizing.scaling import Scaling, kept_busy
+from capacity.sizing.size import Size, busy_or_infeasible, size
 from capacity.sizing.workload import Floats, Workload
 
 SYSTEM_DISK_GB = 200.0

@@ -51,8 +51,9 @@ def simulate_stage(
     call_rates: Mapping[str, float],
     conditions: Conditions,
     label: str = "",
+    calls: int = CALLS,
 ) -> StagePrediction:
-    """The stage at given calls a second, inner calls included."""
+    """The stage at given calls a second, inner calls included, from that many simulated calls."""
     known = {e.id: e for e in endpoints}
     plans = {s.id: s for s in deployment.stations}
     seen = visits_of(known, plans, call_rates, conditions)
@@ -63,7 +64,7 @@ def simulate_stage(
     ours = sum(cores for name, cores in busy.items() if plans[name].kind != "upstream")
     machine = (ours + conditions.other_busy_cores) / (conditions.machine_cores or math.inf)
     busiest = max([machine, *(cores / plans[name].servers for name, cores in busy.items())])
-    shared = None if busiest >= FULL else simulated(deployment, endpoints, call_rates, conditions)
+    shared = None if busiest >= FULL else simulated(deployment, endpoints, call_rates, conditions, calls)
     stations = tuple(
         StationPrediction(
             name,
@@ -89,7 +90,11 @@ def simulate_stage(
 
 
 def simulated(
-    deployment: Deployment, endpoints: Sequence[Endpoint], call_rates: Mapping[str, float], conditions: Conditions
+    deployment: Deployment,
+    endpoints: Sequence[Endpoint],
+    call_rates: Mapping[str, float],
+    conditions: Conditions,
+    calls: int = CALLS,
 ) -> Shared:
     """Response times without overheads, and of visits at stations, in seconds. The same question is answered once."""
     groups, of_station = _groups(deployment, conditions)
@@ -97,7 +102,7 @@ def simulated(
     plans = {s.id: s for s in deployment.stations}
     outside = {e: max(0.0, r) for e, r in _from_outside(known, call_rates).items()}
     total = sum(outside.values())
-    duration = min(CALLS / total, LONGEST_S) if total > 0 else 1.0
+    duration = min(calls / total, LONGEST_S) if total > 0 else 1.0
     routes = [
         (name, max(rate, PROBES / duration), tuple(_steps(known[name], known, plans, of_station, conditions)))
         for name, rate in outside.items()
@@ -186,7 +191,8 @@ def _steps(
         elif name in deepest:
             middle.insert(0, Step(tuple(of_station[name]), mean, scv, visits * count, name=name))
         else:
-            there.append(Step(tuple(of_station[name]), mean / 2, scv, visits * count, name=name))
+            # two independent halves have the mean and the variance of one visit
+            there.append(Step(tuple(of_station[name]), mean / 2, 2 * scv, visits * count, name=name))
     for inner, count in endpoint.calls.items():
         if inner in known and inner not in above:
             trail = (*above, endpoint.id)

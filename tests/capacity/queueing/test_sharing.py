@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capacity.queueing import mmc_wait, sharing_moments, sharing_response_quantile, sharing_slowdown
-from capacity.queueing.shapes import SHAPES, Shape
+from capacity.queueing import (
+    NO_WAIT,
+    Leg,
+    mmc_wait,
+    network_response_moments,
+    network_response_quantile,
+    sharing,
+    sharing_moments,
+    sharing_response_quantile,
+    sharing_slowdown,
+)
+from capacity.queueing.shapes import SHAPES, Shape, quantile
 from capacity.simulation.sharing import Group, Route, Step, simulate_sharing
 
 LOADS = st.floats(0.05, 0.8)
@@ -75,3 +85,40 @@ def test_overload_has_no_steady_state() -> None:
     assert np.isinf(sharing_slowdown(3.0, 3.0))
     assert np.isinf(sharing_response_quantile(0.95, 1.0, 1.0))
     assert np.isinf(sharing_moments(1.0, 2.0, 1.0).mean)
+
+
+@given(rho=LOADS, servers=st.sampled_from((1, 2, 8)), own=st.floats(0.05, 20.0), spread=SPREADS)
+def test_the_slowing_of_a_leg_has_the_moments_of_its_formulas(
+    rho: float, servers: int, own: float, spread: float
+) -> None:
+    """With exponential services (Q21) is (Q19) averaged over the law of the request's own service."""
+    leg = Leg(NO_WAIT, own, spread, 1.0, sharing(rho * servers, 1.0, 1.0, servers).slowing(own, spread))
+    below = (np.arange(4000) + 0.5) / 4000
+    x = quantile("gamma", below, own, spread)
+    mean, variance = sharing_moments(x, rho * servers, 1.0, 1.0, servers)
+    found = network_response_moments([leg])
+    assert found.mean == pytest.approx(mean.mean(), rel=0.01)
+    assert found.variance == pytest.approx(variance.mean() + mean.var(), rel=0.05)
+
+
+@pytest.mark.parametrize("servers", [1, 4, 16])
+@pytest.mark.parametrize("rho", [0.4, 0.6, 0.8])
+def test_calls_of_each_length_against_simulation(servers: int, rho: float) -> None:
+    """A mixture as the portal's: many short calls, a few that are twenty times as long."""
+    kinds = {"short": (0.7, 0.01), "middle": (0.2, 0.06), "long": (0.1, 0.25)}
+    mean = sum(share * x for share, x in kinds.values())
+    scv = sum(share * 1.3 * x**2 for share, x in kinds.values()) / mean**2 - 1
+    rate = rho * servers / mean
+    routes = {name: Route(rate * share, [Step((0,), x, 0.3)]) for name, (share, x) in kinds.items()}
+    times = simulate_sharing([Group(width=servers)], routes, 400_000 / rate).responses
+    met = sharing(rho * servers, mean, scv, servers)
+    for name, (_, x) in kinds.items():
+        leg = Leg(NO_WAIT, x, 0.3, 1.0, met.slowing(x, 0.3))
+        assert network_response_moments([leg]).mean == pytest.approx(times[name].mean(), rel=0.04), name
+        for q, within in ((0.5, 0.06), (0.95, 0.09), (0.99, 0.14)):
+            assert network_response_quantile(q, [leg]) == pytest.approx(np.quantile(times[name], q), rel=within), name
+
+
+def test_an_overloaded_leg_has_no_steady_state() -> None:
+    leg = Leg(NO_WAIT, 0.1, 1.0, 1.0, sharing([0.5, 1.0, 2.0], 1.0).slowing(0.1))
+    assert np.isfinite(network_response_quantile(0.95, [leg])).tolist() == [True, False, False]

@@ -11,8 +11,10 @@ from capacity.faults import Infeasible
 from capacity.launch import EndpointPlan
 from capacity.queueing import network_response_quantile
 from capacity.sizing.pods import Sized, binding_rule, size_stations
-from capacity.sizing.predict import legs, size, wait_at
+from capacity.sizing.predict import endpoint_predictions, legs
 from capacity.sizing.roles import server_sizes
+from capacity.sizing.serving import serving
+from capacity.sizing.size import size
 from capacity.sizing.workload import Workload, workload
 from tests.capacity.nation import launch
 
@@ -45,7 +47,7 @@ def replicas(sized: Sized) -> dict[str, int]:
 def quantiles(sized: Sized, times: float, endpoint: str) -> tuple[float, float]:
     by_id = {e.id: e for e in launch().endpoints}
     stations = {s.id: s for s in launch().stations}
-    path = legs(by_id[endpoint], by_id, stations, sized.waits, work_of(times), sized.sizes)
+    path = legs(by_id[endpoint], by_id, stations, sized.serving, work_of(times), sized.sizes)
     p95, p99 = (float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) for q in (0.95, 0.99))
     return p95 * 1e3, p99 * 1e3
 
@@ -61,24 +63,42 @@ def test_every_endpoint_is_within_its_slo(times: float) -> None:
 
 def test_one_replica_fewer_would_break_the_rule_that_is_named() -> None:
     plan = launch()
+    form = next(e for e in plan.endpoints if e.id == "portal.form")
+    limits = (form.slo_p95_ms * 0.3, form.slo_p99_ms * 0.3)
     tight = tuple(
-        e.model_copy(update={"slo_p95_ms": 60.0, "slo_p99_ms": 110.0}) if e.id == "portal.asset" else e
+        e.model_copy(update={"slo_p95_ms": limits[0], "slo_p99_ms": limits[1]}) if e.id == form.id else e
         for e in plan.endpoints
     )
     work = workload(plan, tight, {k: r * 3 for k, r in RATES.items()}, 30.0)
     sized = size_stations(plan, tight, work, server_sizes(plan, work), {})
     portal = next(s for s in plan.stations if s.id == "portal")
     rule, endpoint = binding_rule(plan, tight, work, sized, portal, {})
-    assert (rule, endpoint) in {("slo_p95", "portal.asset"), ("slo_p99", "portal.asset")}
-    fewer = dict(sized.waits)
+    assert (rule, endpoint) in {("slo_p95", "portal.form"), ("slo_p99", "portal.form")}
+    fewer = dict(sized.serving)
     at = sized.sizes["portal"]
-    fewer["portal"] = wait_at(work.stations["portal"], size(at.queues - 1, at.servers))
+    fewer["portal"] = serving(portal, work.stations["portal"], size(at.queues - 1, at.servers))
     by_id, stations = {e.id: e for e in tight}, {s.id: s for s in plan.stations}
-    path = legs(by_id["portal.asset"], by_id, stations, fewer, work, sized.sizes)
+    path = legs(by_id["portal.form"], by_id, stations, fewer, work, sized.sizes)
     over = [float(np.asarray(network_response_quantile(q, path)).reshape(-1)[0]) * 1e3 for q in (0.95, 0.99)]
-    assert over[0] > 60.0 or over[1] > 110.0
+    assert over[0] > limits[0] or over[1] > limits[1]
     satgas = next(s for s in plan.stations if s.id == "satgas")
     assert binding_rule(plan, tight, work, sized, satgas, {})[0] in ("minimum", "max_utilisation")
+
+
+def test_in_turn_short_calls_wait_for_long_ones_and_interleaved_they_do_not() -> None:
+    plan = launch()
+    in_turn = plan.model_copy(
+        update={"stations": tuple(s.model_copy(update={"discipline": "fcfs"}) for s in plan.stations)}
+    )
+    work = work_of(1.0)
+    sizes = {**server_sizes(plan, work), **{s.id: size(12.0, 1.0) for s in plan.stations if s.kind == "pods"}}
+    times = {
+        (e.endpoint, how): e.p95_ms
+        for how, one in (("interleaved", plan), ("in turn", in_turn))
+        for e in endpoint_predictions(one, plan.endpoints, work, sizes, {})
+    }
+    assert times["portal.asset", "interleaved"] < 0.2 * times["portal.asset", "in turn"]
+    assert times["portal.apply", "interleaved"] > times["portal.apply", "in turn"]
 
 
 @settings(max_examples=15)
@@ -146,6 +166,6 @@ def test_pods_with_a_quota_below_a_core_are_stopped_and_not_slowed() -> None:
     sized = size_stations(halved, plan.endpoints, work, server_sizes(halved, work), {})
     assert sized.sizes["api"].throttled
     by_id, stations = {e.id: e for e in plan.endpoints}, {s.id: s for s in plan.stations}
-    path = legs(by_id["api.signin"], by_id, stations, sized.waits, work, sized.sizes)
+    path = legs(by_id["api.signin"], by_id, stations, sized.serving, work, sized.sizes)
     p50 = float(np.asarray(network_response_quantile(0.5, path)).reshape(-1)[0])
     assert p50 < 0.032 / 0.5

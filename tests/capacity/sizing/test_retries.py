@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from capacity.demand.peaks import amplification
-from capacity.sizing.predict import size
 from capacity.sizing.retries import with_retries
 from capacity.sizing.roles import server_sizes
+from capacity.sizing.size import size
 from capacity.sizing.workload import workload
 from tests.capacity.nation import launch
 
