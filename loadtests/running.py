@@ -224,7 +224,8 @@ class _Generator:
         made = self.evidence()
         if made is not None and made.stages and code == exit_of(made):
             return None
-        said = _last_words(self._request.log_file)
+        # where nothing was offered, the evidence says why in better words than the log's last line
+        said = "; ".join(made.reasons) if made and made.reasons else _last_words(self._request.log_file)
         if code == Exit.BAD_INPUT:
             return BadInput([Fault("load test", "", "", said, "Mend it and run again.")])
         if code == Exit.MACHINE_LACKS:

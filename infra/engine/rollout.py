@@ -23,8 +23,10 @@ from infra.engine.stack_files import forget_salt, read_settings, stack_file
 from infra.engine.terms import plan_in_force
 from infra.engine.workspace import LAYERS, Environment, has_state
 from infra.network.addresses import address_plan
+from infra.nodes import await_replicas, empty_leaving, forget_left, forget_silent, reached
 from infra.outputs import FleetOutputs, read_outputs
 from infra.paths import state_dir
+from infra.pki.fleet import kubeconfig_file
 from infra.rack.spec import RackSpec
 from infra.settings import FleetSettings, GateOverride, ServicesSettings
 from infra.toolchain import Toolchain, ensure
@@ -105,8 +107,19 @@ class Rollout:
         return f"{len(handle.spec.servers)} servers {'delivered' if handle.changed else 'stand as planned'}"
 
     def fleet(self, progress: Progress) -> str:
-        """Lease, accept and power on."""
-        return said(self._engine(progress).up("fleet"))
+        """Lease, accept and power on. Workers that leave are emptied before, and forgotten by their cluster after."""
+        clusters = reached(kubeconfig_file(self.environment))
+        planned = self._planned() if clusters else ()
+        moved = empty_leaving(clusters, planned, progress)
+        told = [said(self._engine(progress).up("fleet"))]
+        left = forget_left(clusters, planned, progress)
+        told += [f"{moved} pods moved"] if moved else []
+        told += [f"left the cluster: {', '.join(left)}"] if left else []
+        return "; ".join(told)
+
+    def _planned(self) -> tuple[str, ...]:
+        since = plan_in_force(self.environment, self.settings, self._project)
+        return since.plan.deployment(self.settings.phase, self.settings.scale).servers
 
     def configure(self, progress: Progress) -> str:
         """Run the playbooks over the fleet's outputs."""
@@ -130,7 +143,12 @@ class Rollout:
             if settings.load_test is not None:
                 images["loadTestImage"] = generator.build(progress).reference
             engine.configure("services", images)
-        return said(engine.up("services"))
+        told = said(engine.up("services"))
+        plan = load_lease_plan(self.settings.lock_file)
+        places = {service.namespace for service in plan.deployment(self.settings.phase, self.settings.scale).services}
+        for cluster in reached(kubeconfig_file(self.environment)):
+            await_replicas(cluster, places, progress)
+        return told
 
     def outputs(self, progress: Progress) -> FleetOutputs:
         """What the fleet stack handed over. Raises BadInput when it was never applied."""
@@ -156,6 +174,8 @@ class Rollout:
     def _remover(self, layer: str) -> StepWork:
         def remove(progress: Progress) -> str:
             engine = self._engine(progress)
+            if self.is_rack and layer == "services":
+                forget_silent(reached(kubeconfig_file(self.environment)), progress)
             try:
                 return said(engine.destroy(layer))
             except StepFailed as error:

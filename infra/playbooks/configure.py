@@ -11,9 +11,10 @@ from capacity.faults import StepFailed
 from capacity.leaseplan import LeasePlan
 from capacity.progress import Progress
 from infra.engine.stack_files import read_settings
+from infra.nodes import forget_left, reached
 from infra.outputs import FleetOutputs
 from infra.paths import state_dir
-from infra.pki.fleet import ensure_credentials
+from infra.pki.fleet import ensure_credentials, kubeconfig_file
 from infra.playbooks.choice import Choice
 from infra.playbooks.inventory import NodeImage, Programs, SshAccess, inventory, secret_variables
 from infra.playbooks.mirror import NAMES, PROGRAMS, mirror, on_server
@@ -62,6 +63,7 @@ def configure(
     wait_for_ssh(outputs.servers, progress)
     secrets = secret_variables(credentials.files, outputs)
     course = run_playbook(PLAYBOOK, hosts, secrets, state_dir(environment), progress, chosen)
+    forget_left(reached(kubeconfig_file(environment)), {server.name for server in outputs.servers}, progress)
     return ConfigureResult(len(outputs.servers), course.ok, course.changed, time.monotonic() - started)
 
 
