@@ -209,6 +209,7 @@ def _sum_tail(law: Wait, mean_service: ArrayLike, cs2: ArrayLike, shape: Shape) 
             left = time - service
             waiting = waiting + weight * np.where(left < 0, 1.0, wait_tail(np.maximum(left, 0.0), positive))
         alone = tail(shape, time, mean_service, cs2)
+        waiting = np.maximum(waiting, alone)  # the quadrature may miss it by a tenth of a percent
         return np.asarray(np.clip((1 - law.probability) * alone + law.probability * waiting, 0.0, 1.0))
 
     return over
