@@ -100,7 +100,7 @@ def run(request: Request, sources: Sequence[Source], servers: Mapping[str, float
         result = made if made is not None else _without_generator(request, generator)
         result = with_stations(result, stations, generator.bounds, servers)
         path = keep(result, generator.timeline(), request.evidence_folder)
-    return Outcome(result, path, generator.error())
+    return Outcome(result, path, generator.error(made))
 
 
 def with_stations(
@@ -216,12 +216,11 @@ class _Generator:
             return f"the generator was ended by {signal.Signals(-code).name}"
         return f"the generator ended with exit code {code} and no result; see {self._request.log_file}"
 
-    def error(self) -> OssError | None:
-        """The error that a generator's exit code stands for; None for a verdict."""
+    def error(self, made: Evidence | None) -> OssError | None:
+        """The error that a generator's exit code stands for, given the evidence that it made; None for a verdict."""
         code = self._process.returncode
         if self.interrupted or code in (Exit.GO, Exit.NO_GO, Exit.INTERRUPTED):
             return None
-        made = self.evidence()
         if made is not None and made.stages and code == exit_of(made):
             return None
         # where nothing was offered, the evidence says why in better words than the log's last line

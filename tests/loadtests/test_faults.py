@@ -76,6 +76,15 @@ def test_a_target_that_is_down_or_unknown_is_told_before_the_load(plan: Path, tm
         assert not run.evidence.stages
 
 
+def test_a_target_that_lets_nobody_sign_in_is_told_in_its_words(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, small_plan(STAGES, RULES, {"local_government": 5.0}))
+    with bad_server("refuse") as host:
+        run = ran(plan, host, tmp_path / "evidence", "--classes", "local_government", *COMMON[2:])
+    assert run.code == 5, run.said
+    error = run.said[run.said.rindex("oss loadtest:") :]
+    assert "was answered 503, without a session" in " ".join(error.split())
+
+
 def test_a_certificate_for_another_name_or_of_another_authority_is_refused(plan: Path, tmp_path: Path) -> None:
     authority, other = new_authority(tmp_path / "pki"), new_authority(tmp_path / "other")
     for name, files in (
