@@ -63,27 +63,48 @@ class Moments(NamedTuple):
     variance: Floats
 
 
+class _Path(NamedTuple):
+    """The legs of a path along the first axis: waits, services, visits and slowing, each (legs, *shape)."""
+
+    probability: Floats
+    wait: Floats
+    wait_scv: Floats
+    service: Floats
+    cs2: Floats
+    visits: Floats
+    slower: Floats
+    scale: Floats
+
+
+def _path(legs: Sequence[Leg]) -> _Path:
+    rows = [(*leg.wait, leg.mean_service, leg.cs2, leg.visits, *leg.slowing) for leg in legs]
+    shape = np.broadcast_shapes(*{np.shape(part) for row in rows for part in row})
+    out = np.empty((len(_Path._fields), len(rows), *shape))
+    for leg, row in enumerate(rows):
+        for field, part in enumerate(row):
+            out[field, leg] = part
+    return _Path(*out)
+
+
 def network_response_moments(legs: Sequence[Leg], overhead: ArrayLike = 0.0) -> Moments:
     """Mean and variance of the sum over the legs.
 
     `overhead`: constant time that no station's CPU explains (network, upstream latency), seconds. Shapes: broadcast.
     """
-    mean = np.asarray(overhead, float)
-    variance: Floats = np.zeros(())
-    for leg in legs:
-        p, m, scv = leg.wait
-        service, visits = np.asarray(leg.mean_service, float), np.asarray(leg.visits, float)
-        wait = leg.wait.mean
-        with np.errstate(invalid="ignore"):
-            square = np.where(p > 0, p * m**2 * (1 + scv), 0.0)
-            slower, jump = leg.slowing
-            taken = service * (1 + slower)
-            one = wait + taken
-            spread = square - wait**2 + np.asarray(leg.cs2, float) * taken**2 + service * slower * jump
-            chance = visits - np.floor(visits)
-            mean = mean + visits * one
-            variance = variance + visits * spread + chance * (1 - chance) * one**2
-    return Moments(np.asarray(mean), np.asarray(variance))
+    own = _moments(_path(legs))
+    return Moments(np.asarray(own.mean + np.asarray(overhead, float)), np.asarray(own.variance))
+
+
+def _moments(path: _Path) -> Moments:
+    p, m, scv, service, cs2, visits, slower, scale = path
+    with np.errstate(invalid="ignore"):
+        wait = np.where(p > 0, p * m, 0.0)
+        square = np.where(p > 0, p * m**2 * (1 + scv), 0.0)
+        taken = service * (1 + slower)
+        one = wait + taken
+        spread = square - wait**2 + cs2 * taken**2 + service * slower * scale
+        chance = visits - np.floor(visits)
+        return Moments((visits * one).sum(axis=0), (visits * spread + chance * (1 - chance) * one**2).sum(axis=0))
 
 
 def departure_scv(rho: ArrayLike, c: ArrayLike, ca2: ArrayLike = 1.0, cs2: ArrayLike = 1.0) -> Floats:
@@ -102,10 +123,11 @@ def network_response_tail(t: ArrayLike, legs: Sequence[Leg], overhead: ArrayLike
 
     Equation (Q10), by the Euler algorithm of Abate and Whitt (1995) on (1 - product of transforms) / s.
     """
-    mean, variance = network_response_moments(legs, overhead)
+    path = _path(legs)
+    mean, variance = _moments(path)
     finite = np.isfinite(mean) & np.isfinite(variance)
     moving = np.asarray(t, float) - np.asarray(overhead, float)
-    inside = _invert(np.maximum(moving, _SMALL), legs)
+    inside = _invert(np.maximum(moving, _SMALL), _Transform.of(path))
     return np.where(finite, np.where(moving > 0, np.clip(inside, 0.0, 1.0), 1.0), 1.0)
 
 
@@ -116,14 +138,16 @@ def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: Array
     bracket whose upper end is Cantelli's inequality.
     """
     constant = np.asarray(overhead, float)
-    mean, variance = network_response_moments(legs)
+    path = _path(legs)
+    mean, variance = _moments(path)
     finite = np.isfinite(mean) & np.isfinite(variance) & (mean > 0)
     centre, square = np.where(finite, mean, 1.0), np.where(finite, variance, 1.0)
     p = np.asarray(q, float)
     goal = np.log(np.maximum(1 - p, _SMALL))
+    law = _Transform.of(path)
 
     def miss(t: Floats) -> Floats:
-        return np.asarray(np.log(np.clip(_invert(t, legs), _SMALL, 1.0)) - goal)
+        return np.asarray(np.log(np.clip(_invert(t, law), _SMALL, 1.0)) - goal)
 
     high = centre + np.sqrt(square * p / (1 - p))
     low, high, start = np.broadcast_arrays(_SMALL * centre, high, quantile("gamma", p, centre, square / centre**2))
@@ -131,44 +155,67 @@ def network_response_quantile(q: ArrayLike, legs: Sequence[Leg], overhead: Array
     return np.where(finite, constant + here, np.where(mean == 0, constant, np.inf))
 
 
-def _invert(t: Floats, legs: Sequence[Leg]) -> Floats:
+_TERM: Final = np.arange(_TERMS + _AVERAGED + 1)
+_SIGNS: Final = np.exp(_A / 2) * np.where(_TERM == 0, 0.5, np.where(_TERM % 2 == 0, 1.0, -1.0))
+_ABSCISSAE: Final = (_A + 2j * np.pi * _TERM) / 2
+# partial sums from _TERMS on, averaged with binomial weights: how much of each term is in the average
+_BINOMIAL: Final = special.binom(_AVERAGED, np.arange(_AVERAGED + 1)) / 2.0**_AVERAGED
+_WEIGHTS: Final = _SIGNS * np.concatenate([np.ones(_TERMS), np.cumsum(_BINOMIAL[::-1])[::-1]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Transform:
+    """Logarithm of E[exp(-s X)], X the sum over a path's legs. `waiting`, `parted`: legs with a wait, and with a visit
+    that is made with a probability; the others need no more than the first line of `log`."""
+
+    path: _Path
+    waiting: NDArray[np.intp]
+    parted: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, path: _Path) -> _Transform:
+        p, m, scv, service, cs2, visits, slower, scale = path
+        bounded = _Path(
+            p,
+            np.where(np.isfinite(m), m, 1.0),
+            scv,
+            service,
+            np.maximum(cs2, 1e-6),
+            visits,
+            np.where(np.isfinite(slower), slower, 1.0),
+            np.maximum(np.where(np.isfinite(scale), scale, 1.0), _SMALL),
+        )
+        return cls(bounded, _legs_with(p > 0), _legs_with(visits != np.floor(visits)))
+
+    @property
+    def rank(self) -> int:
+        """Dimensions of the shape."""
+        return self.path.service.ndim - 1
+
+    def log(self, s: Complexes) -> Complexes:
+        """At `s` (terms, *shape), of the rank of the path or more."""
+        more = s.ndim - 1 - self.rank
+        p, m, scv, service, cs2, visits, slower, scale = (
+            part.reshape(part.shape[0], *([1] * (more + 1)), *part.shape[1:]) for part in self.path
+        )
+        slowed = s + slower / scale * np.log1p(s * scale)
+        one = np.asarray(np.log1p(slowed * (service * cs2)) / -cs2, np.complex128)
+        if len(w := self.waiting):
+            one[w] += np.log1p(p[w] * np.expm1(np.log1p(s * (m[w] * scv[w])) / -scv[w]))
+        total = np.asarray((np.floor(visits) * one).sum(axis=0))
+        if len(w := self.parted):
+            chance = visits[w] - np.floor(visits[w])
+            total = total + np.log1p(chance * np.expm1(one[w])).sum(axis=0)
+        return total
+
+
+def _legs_with(true: NDArray[np.bool_]) -> NDArray[np.intp]:
+    return np.flatnonzero(true.any(axis=tuple(range(1, true.ndim))))
+
+
+def _invert(t: Floats, law: _Transform) -> Floats:
     """P(sum of legs > t) for t > 0, without overhead."""
-    rank = max([t.ndim, *(_rank(leg) for leg in legs)])
-    k = np.arange(_TERMS + _AVERAGED + 1).reshape(-1, *([1] * rank))
-    s = np.asarray((_A + 2j * np.pi * k) / (2 * t), np.complex128)
-    values = ((1 - np.exp(_log_transform(s, legs))) / s).real
-    signs = np.where(k % 2 == 0, 1.0, -1.0)
-    terms = np.exp(_A / 2) / t * signs * values
-    terms[0] /= 2
-    sums = np.cumsum(terms, axis=0)[_TERMS:]
-    weights = special.binom(_AVERAGED, np.arange(_AVERAGED + 1)) / 2.0**_AVERAGED
-    return np.asarray(np.tensordot(weights, sums, axes=1))
-
-
-def _rank(leg: Leg) -> int:
-    parts = (leg.wait.probability, leg.mean_service, leg.cs2, leg.visits, leg.slowing.mean)
-    return max(np.ndim(part) for part in parts)
-
-
-def _slowed(s: Complexes, slowing: Slowing) -> Complexes:
-    """Exponent of a second of service and its slowing: E[exp(-s T(x))] = exp(-x times this)."""
-    mean = np.where(np.isfinite(slowing.mean), slowing.mean, 1.0)
-    scale = np.maximum(np.where(np.isfinite(slowing.scale), slowing.scale, 1.0), _SMALL)
-    return np.asarray(s + mean * np.log1p(s * scale) / scale) if np.any(mean > 0) else s
-
-
-def _log_transform(s: Complexes, legs: Sequence[Leg]) -> Complexes:
-    """Logarithm of E[exp(-s X)] of the sum over the legs."""
-    total: Complexes = np.zeros((), np.complex128)
-    for leg in legs:
-        p, m, scv = leg.wait
-        m = np.where(np.isfinite(m), m, 1.0)
-        waits = np.exp(-np.log1p(s * m * scv) / scv)
-        cs2 = np.maximum(np.asarray(leg.cs2, float), 1e-6)
-        one = np.log(1 - p + p * waits) - np.log1p(_slowed(s, leg.slowing) * np.asarray(leg.mean_service) * cs2) / cs2
-        visits = np.asarray(leg.visits, float)
-        chance = visits - np.floor(visits)
-        total = total + np.floor(visits) * one
-        if np.any(chance > 0):
-            total = total + np.log(1 - chance + chance * np.exp(one))
-    return total
+    rank = max(t.ndim, law.rank)
+    s = np.asarray(_ABSCISSAE.reshape(-1, *([1] * rank)) / t, np.complex128)
+    values = -(np.expm1(law.log(s)) / s).real
+    return np.asarray(np.tensordot(_WEIGHTS, values, axes=1) / t)

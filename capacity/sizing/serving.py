@@ -7,7 +7,7 @@ then stops. Upstream agencies serve as many calls at once as they allow connecti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -24,6 +24,8 @@ LONG_SHARE: Final = 0.25
 """Of a period's quota: calls above it are solved by themselves."""
 MIXTURE: Final[Shape] = "phase"
 """Shape of a station's services: visits of several endpoints are a mixture of laws."""
+
+_Place = tuple[Station, StationLoad, Size]
 
 
 class Serving(Protocol):
@@ -99,18 +101,46 @@ class Throttled:
 
 def serving(station: Station, load: StationLoad, at: Size) -> Serving:
     """How the station serves that load at that size, its rate split evenly over the queues."""
-    interleaved = station.discipline == "ps" and station.kind != "upstream"
-    if at.throttled:
-        return Throttled(load, at, interleaved)
-    rate, mean = load.rate / at.queues, load.mean_s * at.slow(load)
-    if interleaved:
-        return Interleaved(sharing(rate * mean, mean, load.scv, at.servers))
-    return InTurn(ggc_wait(rate, mean, at.servers, 1.0, load.scv, service_shape=MIXTURE))
+    return _servings([(station, load, at)])[0]
 
 
 def servings(launch: Launch, work: Workload, sizes: Mapping[str, Size]) -> dict[str, Serving]:
-    """Every station of a workload."""
-    return {s.id: serving(s, work.stations[s.id], sizes[s.id]) for s in launch.stations if s.id in sizes}
+    """Every station of a workload that has a size."""
+    there = [s for s in launch.stations if s.id in sizes]
+    found = _servings([(s, work.stations[s.id], sizes[s.id]) for s in there])
+    return {s.id: one for s, one in zip(there, found, strict=True)}
+
+
+def _servings(places: Sequence[_Place]) -> list[Serving]:
+    shared = [n for n, (station, _, at) in enumerate(places) if _interleaved(station) and not at.throttled]
+    together = dict(zip(shared, _share([places[n] for n in shared]), strict=True))
+    return [together[n] if n in together else _alone(place) for n, place in enumerate(places)]
+
+
+def _share(places: Sequence[_Place]) -> list[Interleaved]:
+    """All of them in one go, since planning asks for few workloads thousands of times."""
+    if not places:
+        return []
+    rows = [(*_queue(load, at), load.scv, at.servers) for _, load, at in places]
+    rate, mean, scv, servers = (np.stack(np.broadcast_arrays(*column)) for column in zip(*rows, strict=True))
+    met = sharing(rate * mean, mean, scv, servers)
+    return [Interleaved(Sharing(*(part[n] for part in met))) for n in range(len(places))]
+
+
+def _alone(place: _Place) -> Serving:
+    station, load, at = place
+    if at.throttled:
+        return Throttled(load, at, _interleaved(station))
+    return InTurn(ggc_wait(*_queue(load, at), at.servers, 1.0, load.scv, service_shape=MIXTURE))
+
+
+def _interleaved(station: Station) -> bool:
+    return station.discipline == "ps" and station.kind != "upstream"
+
+
+def _queue(load: StationLoad, at: Size) -> tuple[Floats, Floats]:
+    """Visits a second at each queue, and their mean CPU seconds."""
+    return load.rate / at.queues, load.mean_s * at.slow(load)
 
 
 def _at(part: Floats, w: int) -> Floats:
