@@ -61,6 +61,11 @@ class StageResult(Document):
     machine_busy_cores: float | None = Field(
         default=None, ge=0, description="processors of the generator's machine in use, by whatever program"
     )
+    fixed_work_ms: float | None = Field(
+        default=None,
+        gt=0,
+        description="CPU milliseconds of a fixed piece of work, timed meanwhile beside the service on that machine",
+    )
 
 
 class GeneratorHealth(Document):

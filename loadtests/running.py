@@ -25,7 +25,7 @@ from capacity.evidence import Evidence
 from capacity.faults import BadInput, Exit, Fault, MachineLacks, OssError, StepFailed
 from loadtests.engine_status import STATUS_FD
 from loadtests.keeping import keep
-from loadtests.machine import MACHINE, WholeMachine, this_machine
+from loadtests.machine import MACHINE, SPEED, Speed, WholeMachine, this_machine
 from loadtests.outcome import Course, evidence, exit_of
 from loadtests.profiles import LoadTest
 from loadtests.recorder import Tally
@@ -87,7 +87,7 @@ def run(request: Request, sources: Sequence[Source], servers: Mapping[str, float
     """
     with (
         tempfile.TemporaryDirectory(prefix="oss-loadtest-") as folder,
-        Stations([*sources, WholeMachine()]) as stations,
+        Stations([*sources, WholeMachine(), *_speed(request, sources)]) as stations,
     ):
         generator = _Generator(request, Path(folder))
         try:
@@ -114,10 +114,19 @@ def with_stations(
             found = stations.result(bounds[number], bounds[number] + stage.duration_s, asked)
             own = tuple(r for r in found if r.station != MACHINE)
             busy = next((r.cpu_seconds / stage.duration_s for r in found if r.station == MACHINE), None)
-            stage = stage.model_copy(update={"stations": own, "machine_busy_cores": busy})
+            cpu_s, pieces = stations.counted(SPEED, bounds[number], bounds[number] + stage.duration_s)
+            work_ms = cpu_s * 1e3 / pieces if pieces >= 1 else None
+            told = {"stations": own, "machine_busy_cores": busy, "fixed_work_ms": work_ms}
+            stage = stage.model_copy(update=told)
         stages.append(stage)
     missing = tuple(f"CPU of {name} could not be read: {why}" for name, why in stations.problems.items())
     return result.model_copy(update={"stages": tuple(stages), "reasons": result.reasons + missing})
+
+
+def _speed(request: Request, sources: Sequence[Source]) -> list[Source]:
+    """What times the machine, where stations on it are read (those of a rack) and the caller brings none of its own."""
+    beside = request.scale == "rack" and bool(sources)
+    return [Speed()] if beside and all(SPEED not in source.stations for source in sources) else []
 
 
 class _Generator:

@@ -143,6 +143,13 @@ class Stations:
             if servers.get(station, 0) > 0
         )
 
+    def counted(self, station: str, start: float, end: float) -> tuple[float, float]:
+        """CPU seconds and periods that a station counted between two moments."""
+        with self._lock:
+            found = [s for (name, _), s in self._series.items() if name == station and s.at]
+            spans = [(s.value(start), s.value(end)) for s in found]
+        return sum(b[0] - a[0] for a, b in spans), sum(b[1] - a[1] for a, b in spans)
+
     def _keep_reading(self, source: Source) -> None:
         while True:
             began = time.monotonic()

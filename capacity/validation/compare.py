@@ -14,7 +14,14 @@ from capacity.leaseplan import Deployment, Endpoint
 from capacity.validation.conditions import Conditions, StagePrediction, interleaved
 from capacity.validation.histograms import merged_histogram
 from capacity.validation.predictions import at_stage, predict_stages
-from capacity.validation.recalibrate import StationFit, measured_stages, overhead_ms, rates_in
+from capacity.validation.recalibrate import (
+    StationFit,
+    fitted_stages,
+    fixed_work_ms,
+    measured_stages,
+    overhead_ms,
+    rates_in,
+)
 from capacity.validation.residual import residual_ms
 
 CONFIDENCE = 0.9
@@ -94,7 +101,7 @@ def conditions(
         return place
     stages = measured_stages(evidence)
     demands = {(s, e): d[0] for s, fit in fits.items() for e, d in fit.demands_ms.items()}
-    place = replace(place, demand_ms=demands)
+    place = replace(place, demand_ms=demands, fixed_work_ms=fixed_work_ms(fitted_stages(evidence)))
     if not interleaved(deployment):
         return replace(place, overhead_ms=overhead_ms(endpoints, stages, fits))
     seen = [(stage, rates_in(stage, endpoints), at_stage(place, stage)) for stage in stages]

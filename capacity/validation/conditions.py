@@ -23,6 +23,8 @@ class Conditions:
     `other_busy_cores`: cores of that machine kept busy by anything but stations. `generator_ms`: CPU of the load
     generator for a call, part of them. `slice_s`: how long the scheduler leaves a core to a process that others wait
     for. `background_cores`: station → cores that it burns without any call; shown in its utilisation.
+    `fixed_work_ms`: CPU of the fixed piece of work when `demand_ms` was measured. `pace`: CPU that work takes now over
+    what it took then.
     """
 
     demand_ms: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -34,6 +36,8 @@ class Conditions:
     generator_ms: float = 0.0
     slice_s: float = 0.0
     background_cores: Mapping[str, float] = field(default_factory=dict)
+    fixed_work_ms: float | None = None
+    pace: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ def demand_s(endpoint: Endpoint, station: StationPlan, conditions: Conditions) -
     if station.kind == "upstream":
         return conditions.latency_ms.get(station.id, station.demand_ms) / 1e3
     planned = endpoint.demand_ms.get(station.id, 0.0) * station.demand_factor
-    return conditions.demand_ms.get((station.id, endpoint.id), planned) / 1e3
+    measured = conditions.demand_ms.get((station.id, endpoint.id))
+    return (planned if measured is None else measured * conditions.pace) / 1e3
 
 
 def scv_of(endpoint: Endpoint, station: StationPlan, conditions: Conditions) -> float:

@@ -15,7 +15,7 @@ from capacity.leaseplan import Deployment, Endpoint
 from capacity.validation.conditions import Conditions, StagePrediction, interleaved
 from capacity.validation.interleaved import simulate_stage
 from capacity.validation.inturn import formula_stage
-from capacity.validation.recalibrate import rates_in
+from capacity.validation.recalibrate import pace, rates_in
 
 
 def predict_stages(
@@ -29,7 +29,8 @@ def predict_stages(
 
 
 def at_stage(conditions: Conditions, stage: StageResult) -> Conditions:
-    """The conditions with what else kept the machine busy in that very stage, where it was measured."""
+    """The conditions with the machine's pace and what else kept it busy in that very stage, where it was measured."""
+    conditions = replace(conditions, pace=pace(stage, conditions.fixed_work_ms))
     if conditions.machine_cores is None or stage.machine_busy_cores is None:
         return conditions
     ours = sum(r.cpu_seconds for r in stage.stations) / stage.duration_s

@@ -13,6 +13,10 @@ with non-negative coefficients (Hoerl & Kennard 1970), each stage weighted by it
 
 where f is the station's common factor, first fitted alone together with b, with a wide prior around one. What the
 stages can tell moves D; what they cannot stays at the factor times the plan.
+
+Machines that others share are not equally fast at all times. Where a fixed piece of work was timed in every stage, B is
+first divided by the stage's pace: CPU of that work over its mean in these stages. Demands are then those at the mean
+pace, and a prediction multiplies them by the pace of the stage that it is for.
 """
 
 from __future__ import annotations
@@ -56,9 +60,28 @@ def idle_stages(evidence: Evidence) -> list[StageResult]:
     return [s for s in evidence.stages if s.share == 0 and not any(r.count for r in s.endpoints)]
 
 
+def fitted_stages(evidence: Evidence) -> list[StageResult]:
+    """Idle stages, and those that count and are not held out."""
+    idle = idle_stages(evidence)
+    return idle + [s for s in measured_stages(evidence) if s not in idle]
+
+
 def stations_of(endpoints: Sequence[Endpoint]) -> list[str]:
     """All stations that any endpoint demands CPU of, in a stable order."""
     return sorted({station for endpoint in endpoints for station in endpoint.demand_ms})
+
+
+def fixed_work_ms(stages: Sequence[StageResult]) -> float | None:
+    """CPU of the fixed piece of work, mean over the stages by their lengths; None unless timed in all of them."""
+    timed = [(s.duration_s, s.fixed_work_ms) for s in stages if s.fixed_work_ms is not None]
+    if not timed or len(timed) < len(stages):
+        return None
+    return sum(t * ms for t, ms in timed) / sum(t for t, _ in timed)
+
+
+def pace(stage: StageResult, usual_ms: float | None) -> float:
+    """CPU that work takes in a stage over what it usually takes; one where that was not timed."""
+    return stage.fixed_work_ms / usual_ms if usual_ms and stage.fixed_work_ms else 1.0
 
 
 def fit_station(
@@ -69,7 +92,9 @@ def fit_station(
     rows = [s for s in stages if any(r.station == station for r in s.stations)]
     if not touched or not rows:
         return None
-    busy = np.array([next(r.cpu_seconds for r in s.stations if r.station == station) for s in rows])
+    usual = fixed_work_ms(stages)
+    paces = np.array([pace(s, usual) for s in rows])
+    busy = np.array([next(r.cpu_seconds for r in s.stations if r.station == station) for s in rows]) / paces
     duration = np.array([s.duration_s for s in rows])
     counted = [calls_in(s, endpoints) for s in rows]
     calls = np.array([[stage.get(e.id, 0.0) for e in touched] for stage in counted])
@@ -168,7 +193,7 @@ def overhead_ms(
 
 def fit_stations(endpoints: Sequence[Endpoint], evidence: Evidence) -> dict[str, StationFit]:
     """Every station that the evidence measured, fitted over its stages less warm-up and held-out ones."""
-    stages = idle_stages(evidence) + measured_stages(evidence)
+    stages = fitted_stages(evidence)
     fits = {s: fit_station(s, endpoints, stages, seed=n) for n, s in enumerate(stations_of(endpoints))}
     return {station: fit for station, fit in fits.items() if fit is not None}
 

@@ -26,6 +26,8 @@ from capacity.validation.recalibrate import (
     RELATIVE_NOISE,
     StationFit,
     calls_in,
+    fixed_work_ms,
+    pace,
 )
 
 LEAST_STAGES = 3
@@ -47,8 +49,9 @@ def _station(
 ) -> ScalabilityFit | None:
     here = {e.id for e in endpoints if e.demand_ms.get(station, 0.0) > 0}
     seconds, busy, calls = [], [], []
+    usual = fixed_work_ms(stages)
     for stage in stages:
-        cpu_s = next((r.cpu_seconds for r in stage.stations if r.station == station), None)
+        cpu_s = next((r.cpu_seconds / pace(stage, usual) for r in stage.stations if r.station == station), None)
         count = sum(n for e, n in calls_in(stage, endpoints).items() if e in here)
         if cpu_s is not None and count > 0 and cpu_s > fit.background_cores * stage.duration_s:
             seconds.append(stage.duration_s)

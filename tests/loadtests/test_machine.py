@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from loadtests.machine import MACHINE, WholeMachine, busy_seconds
+from loadtests.machine import MACHINE, PIECES, SPEED, Speed, WholeMachine, busy_seconds
 from loadtests.stations import Stations
 
 STAT = """cpu  60 2 30 900 50 1 2 5 40 0
@@ -30,3 +31,14 @@ def test_work_shows_in_the_machine() -> None:
         stations.settle(ended)
     (found,) = stations.result(began, ended, {MACHINE: 2})
     assert found.cpu_seconds >= 0.2  # the counter goes in hundredths, and readings are some apart
+
+
+def test_the_fixed_piece_of_work_is_timed_in_cpu() -> None:
+    speed = Speed(os.sched_getaffinity(0), pause_s=0.0)
+    (first,), (second,) = speed.read(), speed.read()
+    assert (first.periods, second.periods) == (PIECES, 2 * PIECES)
+    assert 0 < first.cpu_s < second.cpu_s
+    stations = Stations([speed])
+    stations._series[SPEED, SPEED].add(first)
+    stations._series[SPEED, SPEED].add(second)
+    assert stations.counted(SPEED, first.at, second.at) == (second.cpu_s - first.cpu_s, PIECES)

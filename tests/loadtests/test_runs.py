@@ -45,6 +45,7 @@ def test_every_class_gets_through_and_what_was_offered_is_the_plans(
     assert not [r for s in evidence.stages for r in s.endpoints if r.errors]
     assert main.stations[0].station == "api"
     assert 0 < main.stations[0].cpu_seconds < main.duration_s * 4
+    assert main.fixed_work_ms is not None
     text = (tmp_path / "evidence" / f"{evidence.run}.json").read_text()
     for secret in (PASSWORD, CALLBACK_KEY, SECRET):
         assert secret not in text

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity.evidence import Evidence
-from capacity.validation.recalibrate import calls_in, fit_station, fit_stations
+from capacity.validation.recalibrate import calls_in, fit_station, fit_stations, fixed_work_ms, pace
 from tests.capacity.validation.synthetic import endpoint, evidence, stage
 
 PLANNED = (
@@ -76,3 +76,26 @@ def test_mix_that_changes_between_stages_tells_endpoints_apart() -> None:
     demands = fit_stations(PLANNED[:2], made)["api"].demands_ms
     assert demands["api.draft"][0] == pytest.approx(8.0, rel=0.15)
     assert demands["api.status"][0] == pytest.approx(2.0, rel=0.25)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.floats(0.7, 1.5), min_size=len(SHARES), max_size=len(SHARES)))
+def test_the_pace_of_the_machine_is_taken_out_of_demands(paces: list[float]) -> None:
+    """Stages in which all work took more CPU, service and fixed piece alike, give the demands of the mean pace."""
+    made = run(2.0)
+    stages = [
+        s.model_copy(update={
+            "fixed_work_ms": 0.6 * p,
+            "stations": tuple(r.model_copy(update={"cpu_seconds": r.cpu_seconds * p}) for r in s.stations),
+        })
+        for s, p in zip(made.stages, paces, strict=True)
+    ]  # fmt: skip
+    fit = fit_stations(PLANNED, made.model_copy(update={"stages": tuple(stages)}))["api"]
+    assert fit.factor == pytest.approx(2.0 * sum(paces) / len(paces), rel=0.02)
+
+
+def test_a_pace_that_was_not_timed_everywhere_counts_nowhere() -> None:
+    made = run(2.0)
+    timed = made.stages[0].model_copy(update={"fixed_work_ms": 9.0})
+    assert fixed_work_ms([timed, made.stages[1]]) is None
+    assert pace(timed, None) == pace(made.stages[1], 0.6) == 1.0
