@@ -190,15 +190,22 @@ def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
         mine, theirs = ([r for r in told if r.stage in labels] for told in (ours, peers))
         used = statistics.mean(s.machine_busy_cores or 0.0 for s in level)
         paces = " and ".join(f"{pace(s, usual):.2f}" for s in level)
-        name = f"held-out at {used:.0%} of the core, pace {paces}: p95, median error"
+        name = f"held-out at {used:.0%} of the core, pace {paces}: p95, median error; {bounded(mine)}"
         out.append(row(name, middle(mine, "p95"), P95_BAR if used <= BUSIEST else None, middle(theirs, "p95")))
-    name = "held-out stages together: p95, median error"
+    name = f"held-out stages together: p95, median error; {bounded(ours)}"
     out.append(row(name, middle(ours, "p95"), P95_BAR, middle(peers, "p95")))
     out.append(row("held-out stages together: utilisation, median error", middle(ours, "utilisation"), 0.10, None))
     found, reached = saturation(plan.endpoints, fits, full, usual)
     name = f"saturation: {found:.0f} calls/s of the overload's mix foretold, {reached:.0f} measured: error"
     out.append(row(name, abs(reached / found - 1), SATURATION_BAR, None))
     return out
+
+
+def bounded(told: Sequence[Comparison]) -> str:
+    """How many predictions of p95 lie within what the answers leave open."""
+    rows = [r for r in told if r.quantity == "p95" and r.low is not None and r.high is not None]
+    within = sum(r.low <= r.predicted <= r.high for r in rows if r.low and r.high and r.predicted)
+    return f"{within} of {len(rows)} within 90 % bounds of the measurement"
 
 
 def foretold(
