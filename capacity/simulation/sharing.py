@@ -5,7 +5,8 @@ most on one core and in equal shares where cores are fewer (processor sharing). 
 `width` cores at a time and, in every period of 100 ms, its quota; when that is used, all of it stops until the next
 period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
 
-A call walks a route: CPU at a group picked at random, or a delay that needs none. Where all cores of the machine are
+A call walks a route: CPU at a group picked at random, or a delay that needs none. A load balancer in front places a
+call, when it comes in, at the group that answers the fewest of those it placed. Where all cores of the machine are
 taken, a process that wakes up takes the place of one that runs, as most do, or waits until others have had their
 slices: for a uniform part of `slice_s` for each that runs or waits beyond the cores less one. Left out: what switching
 costs.
@@ -32,6 +33,7 @@ Integers = NDArray[np.int64]
 WAITING_SHARE: Final = 0.15
 """Share of wake-ups that wait for slices to end when all cores are taken: what fits three load tests on a rack of two
 cores (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
+BALANCED: Final = -2
 MOST_AT_ONCE: Final = 8192
 """Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""
 
@@ -65,10 +67,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Calls a second, and the steps of each."""
+    """Calls a second, and the steps of each.
+
+    `balanced`: groups of which each call is given one when it comes in, for all its steps at these: the one with the
+    fewest calls under way, and of equals the one that waited longest for one (least connections).
+    """
 
     rate: float
     steps: Sequence[Step]
+    balanced: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ def simulate_sharing(
     rng = np.random.default_rng(seed)
     names = [name for name, route in routes.items() if route.rate > 0]
     arrivals = [np.sort(rng.random(rng.poisson(routes[n].rate * duration)) * duration) for n in names]
-    walks = [_walks(routes[n].steps, len(at), rng) for n, at in zip(names, arrivals, strict=True)]
+    walks = [_walks(routes[n], len(at), rng) for n, at in zip(names, arrivals, strict=True)]
     at = np.concatenate([*arrivals, np.zeros(0)])
     order = np.argsort(at, kind="stable")
     lengths = np.concatenate([*(np.full(w.group.shape[0], w.group.shape[1]) for w in walks), np.zeros(0, np.int64)])
@@ -106,8 +113,13 @@ def simulate_sharing(
     flat_groups = np.concatenate([*(w.group.ravel() for w in walks), np.zeros(0, np.int64)])
     flat_work = np.concatenate([*(w.work.ravel() for w in walks), np.zeros(0)])
     quota = np.array([g.quota for g in groups])
+    pools = [np.asarray(routes[n].balanced, np.int64) for n in names]
+    pool_begins = np.concatenate([[0], np.cumsum([len(p) for p in pools])]).astype(np.int64)
+    pool = np.concatenate([*pools, np.zeros(0, np.int64)])
+    route = np.repeat(np.arange(len(names)), [len(a) for a in arrivals])
     finish, stops, periods = _walk(
-        at[order], order, begins, flat_groups, flat_work, quota * period, np.array([float(g.width) for g in groups]),
+        at[order], order, begins, route, pool_begins, pool, flat_groups, flat_work, quota * period,
+        np.array([float(g.width) for g in groups]),
         np.array([g.in_turn for g in groups]), float(cores), slice_s, seed, period, rng.random(len(groups)) * period,
     )  # fmt: skip
     responses, visits = {}, dict[str, list[Floats]]()
@@ -132,22 +144,28 @@ def simulate_sharing(
 
 @dataclass(frozen=True, slots=True)
 class _Walks:
-    """(calls, steps): group and CPU seconds of each step; group -1 is a delay, work below nought a visit not made."""
+    """(calls, steps): group and CPU seconds of each step; work below nought is a visit not made.
+
+    Group -1 is a delay, -2 the one that the balancer gives.
+    """
 
     group: Integers
     work: Floats
     names: tuple[str, ...]
 
 
-def _walks(steps: Sequence[Step], calls: int, rng: np.random.Generator) -> _Walks:
+def _walks(route: Route, calls: int, rng: np.random.Generator) -> _Walks:
     groups, works, names = [], [], []
-    for step in steps:
+    for step in route.steps:
         for visit in range(math.ceil(step.visits - 1e-9)):
             work = times(step.shape, step.mean, step.scv, calls, rng) if step.mean > 0 else np.zeros(calls)
             if step.visits - visit < 1:
                 work = np.where(rng.random(calls) < step.visits - visit, work, -1.0)
             where = np.asarray(step.groups, np.int64)
-            groups.append(where[rng.integers(0, len(where), calls)] if len(where) else np.full(calls, -1, np.int64))
+            if len(where) and tuple(step.groups) == tuple(route.balanced):
+                groups.append(np.full(calls, BALANCED, np.int64))
+            else:
+                groups.append(where[rng.integers(0, len(where), calls)] if len(where) else np.full(calls, -1, np.int64))
             works.append(work)
             names.append(step.name)
     shape = (calls, len(names))
@@ -161,6 +179,9 @@ def _walk(
     at: Floats,
     order: Integers,
     begins: Integers,
+    route: Integers,
+    pool_begins: Integers,
+    pool: Integers,
     group: Integers,
     work: Floats,
     budget: Floats,
@@ -191,6 +212,9 @@ def _walk(
     here = np.zeros(size, np.int64)
     active = np.zeros(size, np.int64)  # of those here, the ones that are served
     speed = np.zeros(size)
+    home = np.full(calls, -1, np.int64)
+    placed = np.zeros(size, np.int64)  # calls that the balancer gave a group and that are under way
+    last = np.zeros(size, np.int64)  # when it gave it the last one
     credit = budget.copy()
     stopped = np.zeros(size, np.bool_)
     stops, periods = np.zeros(size), np.zeros(size)
@@ -237,6 +261,13 @@ def _walk(
         if kind == 1:
             call = order[arrived]
             arrived += 1
+            for k in range(pool_begins[route[call]], pool_begins[route[call] + 1]):
+                g, best = pool[k], home[call]
+                if best < 0 or placed[g] < placed[best] or (placed[g] == placed[best] and last[g] < last[best]):
+                    home[call] = g
+            if home[call] >= 0:
+                placed[home[call]] += 1
+                last[home[call]] = arrived
         elif kind == 2:
             call = waiting[who]
             delayed -= 1
@@ -273,10 +304,14 @@ def _walk(
             finish[step[call]] = now
             step[call] += 1
         if step[call] == begins[call + 1]:
+            if home[call] >= 0:
+                placed[home[call]] -= 1
             continue
         if jobs == MOST_AT_ONCE or delayed == MOST_AT_ONCE:
             break
         g = group[step[call]]
+        if g == BALANCED:
+            g = home[call]
         if g < 0:
             waiting[delayed], until[delayed] = call, now + work[step[call]]
             delayed += 1

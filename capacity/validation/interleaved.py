@@ -1,6 +1,7 @@
 """A stage predicted by simulating how its calls share processors: for stations whose processes serve calls interleaved.
 
-Each pod is a group of its own, picked at random for each call, that stops when the quota of a period is used. A call
+Each pod is a group of its own that stops when the quota of a period is used. Edges give a call from outside to the pod
+with the fewest of them; for the calls that services make of each other a pod is picked at random. A call
 goes through its stations to the deepest, where the calls that it makes of other services and what upstream agencies
 take come in, and back: half the CPU of the outer ones on each way. Everything on one machine shares its cores, the load
 generator among it, and waits for a slice to end where all cores are taken. Formulas Q18 to Q20 say what such a
@@ -104,36 +105,49 @@ def simulated(
     total = sum(outside.values())
     duration = min(calls / total, LONGEST_S) if total > 0 else 1.0
     routes = [
-        (name, max(rate, PROBES / duration), tuple(_steps(known[name], known, plans, of_station, conditions)))
+        (
+            name,
+            max(rate, PROBES / duration),
+            tuple(_steps(known[name], known, plans, of_station, conditions)),
+            _pods_of(known[name], plans, of_station),
+        )
         for name, rate in outside.items()
     ]
     for name, cores in conditions.background_cores.items():
         if cores > 0 and name in of_station:
             piece = Step(of_station[name], BACKGROUND_PIECE_S)
-            routes.append((BACKGROUND + name, cores / BACKGROUND_PIECE_S, (piece,)))
+            routes.append((BACKGROUND + name, cores / BACKGROUND_PIECE_S, (piece,), ()))
     if conditions.machine_cores is not None:
         others = conditions.other_busy_cores
         if conditions.generator_ms > 0:
             others -= conditions.generator_ms / 1e3 * total
             groups = (*groups, Group())
             half = Step((len(groups) - 1,), conditions.generator_ms / 2e3)
-            routes = [(n, r, (half, *steps, half) if n in outside else steps) for n, r, steps in routes]
+            routes = [(n, r, (half, *steps, half) if n in outside else steps, pods) for n, r, steps, pods in routes]
         if others > 0:
             groups = (*groups, Group(width=conditions.machine_cores))
-            routes.append((OTHERS, others / OTHER_PIECE_S, (Step((len(groups) - 1,), OTHER_PIECE_S),)))
+            routes.append((OTHERS, others / OTHER_PIECE_S, (Step((len(groups) - 1,), OTHER_PIECE_S),), ()))
     return _run(groups, tuple(routes), duration, conditions.machine_cores or math.inf, conditions.slice_s)
 
 
 @lru_cache(maxsize=16)
 def _run(
     groups: tuple[Group, ...],
-    routes: tuple[tuple[str, float, tuple[Step, ...]], ...],
+    routes: tuple[tuple[str, float, tuple[Step, ...], tuple[int, ...]], ...],
     duration: float,
     cores: float,
     slice_s: float,
 ) -> Shared:
-    plain = {name: Route(rate, steps) for name, rate, steps in routes}
+    plain = {name: Route(rate, steps, pods) for name, rate, steps, pods in routes}
     return simulate_sharing(groups, plain, duration, cores=cores, slice_s=slice_s)
+
+
+def _pods_of(
+    endpoint: Endpoint, plans: Mapping[str, StationPlan], of_station: Mapping[str, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """The pods of which the edge gives a call one; none for an endpoint without."""
+    found = (of_station[name] for name in touched(endpoint, plans) if plans[name].kind == "pods")
+    return next(found, ())
 
 
 def _groups(deployment: Deployment, conditions: Conditions) -> tuple[tuple[Group, ...], dict[str, tuple[int, ...]]]:

@@ -122,3 +122,25 @@ def test_calls_of_each_length_against_simulation(servers: int, rho: float) -> No
 def test_an_overloaded_leg_has_no_steady_state() -> None:
     leg = Leg(NO_WAIT, 0.1, 1.0, 1.0, sharing([0.5, 1.0, 2.0], 1.0).slowing(0.1))
     assert np.isfinite(network_response_quantile(0.95, [leg])).tolist() == [True, False, False]
+
+
+def test_a_balancer_keeps_calls_off_the_busy_server() -> None:
+    """Two servers behind least connections: better than a random split, not better than one queue for both (Q2)."""
+    steps = [Step((0, 1), 1.0)]
+    groups = [Group(), Group()]
+    split, fewest = (
+        simulate_sharing(groups, {"call": Route(1.4, steps, balanced)}, 100_000).responses["call"].mean()
+        for balanced in ((), (0, 1))
+    )
+    assert split == pytest.approx(1 / (1 - 0.7), rel=0.05)
+    assert 1 + mmc_wait(1.4, 1.0, 2) < fewest < 0.75 * split
+
+
+def test_a_call_stays_with_its_server_while_it_waits_elsewhere() -> None:
+    """Rare calls that think for long: two at once are never at one server, and each comes back to its own."""
+    steps = [Step((0, 1), 1.0, 0.0), Step((), 8.0, 0.0), Step((0, 1), 1.0, 0.0)]
+    routes = {"call": Route(0.02, steps, (0, 1))}
+    times = simulate_sharing([Group(), Group()], routes, 100_000).responses["call"]
+    assert np.mean(times < 10 + 1e-6) > 0.98  # three at once are rarer
+    random = simulate_sharing([Group(), Group()], {"call": Route(0.02, steps)}, 100_000).responses["call"]
+    assert np.mean(random < 10 + 1e-6) < 0.95

@@ -59,6 +59,13 @@ def test_a_short_call_beside_long_ones_is_slowed_not_held_up() -> None:
     assert turn["api.asset"] > 4 * shared["api.asset"]
 
 
+def test_the_edge_keeps_calls_off_the_busy_pod() -> None:
+    """At half load of each of two pods a random split would double all times (Q18)."""
+    place = interleaved(deployment([station("api", "pods", 2)], [service("api", 2, 1000)]))
+    found = means(place, {"api.signin": 32.0, "api.asset": 40.0}, Conditions(service_scv={"api": 0.0}))
+    assert 30 < found["api.signin"] < 50
+
+
 def test_a_quota_stops_all_of_a_pod() -> None:
     place = interleaved(deployment([station("api", "pods", 0.3)], [service("api", 1, 300)]))
     found = means(place, {"api.signin": 6.0, "api.asset": 1.0}, Conditions())
