@@ -7,9 +7,9 @@ period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have 
 
 A call walks a route: CPU at a group picked at random, or a delay that needs none. A load balancer in front places a
 call, when it comes in, at the group that answers the fewest of those it placed. Where all cores of the machine are
-taken, a process that wakes up takes the place of one that runs, as most do, or waits until others have had their
-slices: for a uniform part of `slice_s` for each that runs or waits beyond the cores less one. Left out: what switching
-costs.
+taken, a process that wakes up takes the place of one that runs, as most do, or, where none of them gives way, waits
+until others have had their slices: for a uniform part of `slice_s` for each that runs or waits beyond the cores less
+one. Left out: what switching costs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from capacity.simulation.sampling import times
 
 Integers = NDArray[np.int64]
 
-WAITING_SHARE: Final = 0.15
-"""Share of wake-ups that wait for slices to end when all cores are taken: what fits three load tests on a rack of two
-cores (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
+STANDING_SHARE: Final = 0.25
+"""Probability that what runs on a core does not give way to a process that wakes up. It waits where none of the cores
+gives way: what fits load tests on one core and on racks of two (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
 BALANCED: Final = -2
 MOST_AT_ONCE: Final = 8192
 """Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""
@@ -316,7 +316,7 @@ def _walk(
             waiting[delayed], until[delayed] = call, now + work[step[call]]
             delayed += 1
             continue
-        if not woken[call] and slice_s > 0 and wanted >= cores and np.random.random() < WAITING_SHARE:
+        if not woken[call] and slice_s > 0 and wanted >= cores and np.random.random() < STANDING_SHARE**cores:
             woken[call] = True
             waiting[delayed], until[delayed] = call, now + slice_s * np.random.random() * (wanted - cores + 1)
             delayed += 1

@@ -144,3 +144,12 @@ def test_a_call_stays_with_its_server_while_it_waits_elsewhere() -> None:
     assert np.mean(times < 10 + 1e-6) > 0.98  # three at once are rarer
     random = simulate_sharing([Group(), Group()], {"call": Route(0.02, steps)}, 100_000).responses["call"]
     assert np.mean(random < 10 + 1e-6) < 0.95
+
+
+def test_on_more_cores_fewer_wait_for_a_slice() -> None:
+    """Short calls beside as many hogs as cores: a quarter of them wait on one core, a sixteenth on two."""
+    for cores, share in ((1, 0.25), (2, 0.0625)):
+        groups = [Group(width=cores), Group()]
+        routes = {"hog": Route(cores * 1e-3, [Step((0,), 1e4, 0.0)]), "short": Route(0.5, [Step((1,), 1e-6, 0.0)])}
+        times = simulate_sharing(groups, routes, 1e5, cores=cores, slice_s=1.0, seed=3).responses["short"]
+        assert np.mean(times > 1e-3) == pytest.approx(share, rel=0.1)

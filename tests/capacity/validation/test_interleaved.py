@@ -82,13 +82,13 @@ def test_inner_calls_load_their_stations_once() -> None:
 
 def test_what_else_keeps_the_machine_busy_is_felt() -> None:
     place = interleaved(PLACE)
-    rates = {name: rate / 2 for name, rate in RATES.items()}
-    alone = means(place, rates, Conditions(machine_cores=4))
-    crowded = means(place, rates, Conditions(machine_cores=4, other_busy_cores=1.0))
-    sliced = means(place, rates, Conditions(machine_cores=4, other_busy_cores=1.0, slice_s=0.02))
+    rates = {name: rate / 4 for name, rate in RATES.items()}
+    alone = means(place, rates, Conditions(machine_cores=2))
+    crowded = means(place, rates, Conditions(machine_cores=2, other_busy_cores=0.5))
+    sliced = means(place, rates, Conditions(machine_cores=2, other_busy_cores=0.5, slice_s=0.02))
     for name in RATES:
         assert alone[name] < crowded[name] < sliced[name]
-    overhead = means(place, rates, Conditions(machine_cores=4, overhead_ms={"api.get": 7.0}))
+    overhead = means(place, rates, Conditions(machine_cores=2, overhead_ms={"api.get": 7.0}))
     assert overhead["api.get"] == pytest.approx(alone["api.get"] + 7.0)
 
 
