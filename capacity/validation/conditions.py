@@ -24,7 +24,8 @@ class Conditions:
     generator for a call, part of them. `slice_s`: how long the scheduler leaves a core to a process that others wait
     for. `background_cores`: station → cores that it burns without any call; shown in its utilisation.
     `fixed_work_ms`: CPU of the fixed piece of work when `demand_ms` was measured. `pace`: CPU that work takes now over
-    what it took then.
+    what it took then. `pods_told_apart`: whether the edge chooses among pods, which takes one pod of a service a
+    worker, as on racks; else among workers, and pods behind them at random.
     """
 
     demand_ms: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Conditions:
     background_cores: Mapping[str, float] = field(default_factory=dict)
     fixed_work_ms: float | None = None
     pace: float = 1.0
+    pods_told_apart: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def simulated(
             name,
             max(rate, PROBES / duration),
             tuple(_steps(known[name], known, plans, of_station, conditions)),
-            _pods_of(known[name], plans, of_station),
+            _pods_of(known[name], plans, of_station) if conditions.pods_told_apart else (),
         )
         for name, rate in outside.items()
     ]

@@ -27,7 +27,8 @@ def leased() -> LeasePlan:
 def simulated(phase: int) -> StagePrediction:
     place = leased().phases[phase - 1].national
     rates = {e.endpoint: e.arrival_rate_per_s for e in place.endpoints}
-    return simulate_stage(place, leased().endpoints, rates, Conditions(demand_ms=demands(phase)), calls=CALLS)
+    given = Conditions(demand_ms=demands(phase), pods_told_apart=False)
+    return simulate_stage(place, leased().endpoints, rates, given, calls=CALLS)
 
 
 def demands(phase: int) -> dict[tuple[str, str], float]:
