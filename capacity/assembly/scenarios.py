@@ -20,7 +20,7 @@ from capacity.memo import Calls, direct, narrowed
 from capacity.sizing.facilities import bandwidth_mbit_s, sessions
 from capacity.sizing.needs import SiteNeed, standing
 from capacity.sizing.pods import size_stations
-from capacity.sizing.retries import Amplified, with_retries
+from capacity.sizing.retries import Amplified, holds, with_retries
 from capacity.sizing.roles import role_cores, server_sizes
 from capacity.sizing.size import Size
 from capacity.sizing.workload import StationLoad, visits_a_journey, workload
@@ -140,22 +140,18 @@ def _retry_margin(
     factor: float,
     sizes: Mapping[str, Size],
 ) -> tuple[float, float]:
-    def at(times: float) -> Amplified:
-        rates = {kind: rate * times for kind, rate in class_rates.items()}
-        return with_retries(launch, endpoints, rates, factor, sizes, whether_only=True)
-
-    growth = max(1.0, round(at(1.0).growth, 4))
+    growth = max(1.0, round(with_retries(launch, endpoints, class_rates, factor, sizes).growth, 4))
     work = workload(launch, endpoints, class_rates, factor)
     full = min(
         float(at_one.carries(1.0)[0] / work.stations[name].busy[0])
         for name, at_one in sizes.items()
         if work.stations[name].busy[0] > 0
     )
-    low, high = 1.0, max(full, 1.0)
-    while high - low > MARGIN_STEP:
-        middle = (low + high) / 2
-        low, high = (middle, high) if at(middle).stable else (low, middle)
-    return growth, round(high, 2)
+    steps = max(1, math.ceil((full - 1.0) / MARGIN_STEP))
+    times = np.linspace(1.0, max(full, 1.0), steps + 1)[1:]
+    stands = holds(launch, endpoints, class_rates, factor, sizes, times[:-1])
+    broken = np.flatnonzero(~stands)
+    return growth, round(float(times[broken[0]] if len(broken) else times[-1]), 2)
 
 
 def _rates(all_of: Computed, scenario: Scenario, phase: Phase) -> tuple[dict[str, float], float]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from capacity.demand.model import Draws, Floats, World, reached, surge_at
 from capacity.launch import TrafficClassPlan, add_months
 from capacity.progress import Progress
+
+Share = TypeVar("Share", float, Floats)
 
 BLOCK = 1000
 """Draws that go through the search together."""
@@ -170,10 +173,13 @@ def _search(
             out.rates[n, block, m] = journeys * at_top
 
 
-def amplification(kind: TrafficClassPlan, slow: float) -> float:
+def amplification(kind: TrafficClassPlan, slow: Share) -> Share:
     """Calls made for one that was meant: 1 + f + f^2 + ... over the attempts, f = base failure or too slow. (D8)"""
     f = 1 - (1 - kind.retries.base_failure) * (1 - slow)
-    return sum(f**n for n in range(kind.retries.attempts + 1))
+    made = 1 + 0.0 * f
+    for n in range(1, kind.retries.attempts + 1):
+        made = made + f**n
+    return made
 
 
 def _spread(place: World, draws: Draws, found: _Month, adopted: Floats, profile: str, surges: bool) -> Floats:

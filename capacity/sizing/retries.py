@@ -13,14 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capacity.demand.peaks import amplification
-from capacity.launch import EndpointPlan, Launch, TrafficClassPlan
+from capacity.launch import EndpointPlan, Launch
 from capacity.queueing import network_response_moments, network_response_tail
 from capacity.sizing.predict import legs
-from capacity.sizing.serving import Serving, servings
+from capacity.sizing.serving import servings
 from capacity.sizing.size import Size
-from capacity.sizing.workload import Workload, workload
+from capacity.sizing.workload import Floats, Workload, workload
+
+Rates = Floats | float
 
 ROUNDS = 60
 CLOSE = 1e-4
@@ -44,58 +47,88 @@ def with_retries(
     class_rates: Mapping[str, float],
     factor: float,
     sizes: Mapping[str, Size],
-    whether_only: bool = False,
 ) -> Amplified:
-    """Rates at the fixed point of (C4), at given sizes. `class_rates` hold the retries of a healthy service already.
-
-    With `whether_only` it stops as soon as a station is full: whether it collapses is then known, not how far.
-    """
-    slow = dict.fromkeys(class_rates, 0.0)
+    """Rates at the fixed point of (C4), at given sizes. `class_rates` hold the retries of a healthy service already."""
+    slow = {name: np.zeros(1) for name in class_rates}
     work = workload(launch, endpoints, class_rates, factor)
     for _ in range(ROUNDS):
-        grown = {
-            kind.id: class_rates[kind.id] * amplification(kind, slow[kind.id]) / amplification(kind, 0.0)
-            for kind in launch.classes
-        }
-        work = workload(launch, endpoints, grown, factor)
-        if whether_only and _fullest(work, sizes) >= 1.0:
-            break
-        at = servings(launch, work, sizes)
-        now = {kind.id: _slow_share(launch, endpoints, kind, at, work, sizes) for kind in launch.classes}
-        done = all(abs(now[k] - slow[k]) < CLOSE for k in slow)
+        work = workload(launch, endpoints, _grown(launch, class_rates, slow), factor)
+        now = _slow_shares(launch, endpoints, work, sizes)
+        done = _same(now, slow)[0]
         slow = now
         if done:
             break
     meant = _calls(workload(launch, endpoints, class_rates, factor))
     made = _calls(work)
-    return Amplified(work, made / meant if meant else 1.0, _fullest(work, sizes) < 1.0, slow)
+    shares = {name: float(share[0]) for name, share in slow.items()}
+    return Amplified(work, made / meant if meant else 1.0, bool(_fullest(work, sizes)[0] < 1.0), shares)
 
 
-def _fullest(work: Workload, sizes: Mapping[str, Size]) -> float:
-    return max(float(at.busy(work.stations[name])[0] / at.total[0]) for name, at in sizes.items())
+def holds(
+    launch: Launch,
+    endpoints: Sequence[EndpointPlan],
+    class_rates: Mapping[str, float],
+    factor: float,
+    sizes: Mapping[str, Size],
+    times: Floats,
+) -> NDArray[np.bool_]:
+    """(W,) Whether (C4) has a fixed point below saturation at each of the multiples `times` of the rates.
+
+    All at once; a multiple is done with as soon as a station is full, or its rates stand.
+    """
+    out = np.ones(len(times), bool)
+    left = np.arange(len(times))
+    slow = {name: np.zeros(len(times)) for name in class_rates}
+    for _ in range(ROUNDS):
+        rates = {name: rate * times[left] for name, rate in class_rates.items()}
+        work = workload(launch, endpoints, _grown(launch, rates, slow), factor)
+        full = _fullest(work, sizes) >= 1.0
+        out[left[full]] = False
+        if full.any():
+            left, slow = left[~full], {name: share[~full] for name, share in slow.items()}
+        else:
+            now = _slow_shares(launch, endpoints, work, sizes)
+            moving = ~_same(now, slow)
+            left, slow = left[moving], {name: share[moving] for name, share in now.items()}
+        if not len(left):
+            break
+    return out
+
+
+def _grown(launch: Launch, class_rates: Mapping[str, Rates], slow: Mapping[str, Floats]) -> dict[str, Rates]:
+    return {
+        kind.id: class_rates[kind.id] * amplification(kind, slow[kind.id]) / amplification(kind, 0.0)
+        for kind in launch.classes
+    }
+
+
+def _same(one: Mapping[str, Floats], other: Mapping[str, Floats]) -> NDArray[np.bool_]:
+    return np.asarray(np.all([np.abs(one[name] - other[name]) < CLOSE for name in one], axis=0))
+
+
+def _fullest(work: Workload, sizes: Mapping[str, Size]) -> Floats:
+    return np.asarray(np.max([at.busy(work.stations[name]) / at.total for name, at in sizes.items()], axis=0))
 
 
 def _calls(work: Workload) -> float:
     return float(np.sum([rate[0] for rate in work.endpoint_rates.values()]))
 
 
-def _slow_share(
-    launch: Launch,
-    endpoints: Sequence[EndpointPlan],
-    kind: TrafficClassPlan,
-    at: Mapping[str, Serving],
-    work: Workload,
-    sizes: Mapping[str, Size],
-) -> float:
-    """Share of the class's calls that take longer than its timeout."""
+def _slow_shares(
+    launch: Launch, endpoints: Sequence[EndpointPlan], work: Workload, sizes: Mapping[str, Size]
+) -> dict[str, Floats]:
+    """Share of each class's calls that take longer than its timeout, (W,)."""
     by_id = {e.id: e for e in endpoints}
     stations = {s.id: s for s in launch.stations}
-    late = calls = 0.0
-    for visit in kind.journey:
-        path = legs(by_id[visit.endpoint], by_id, stations, at, work, sizes)
-        mean, variance = (float(np.asarray(v).reshape(-1)[0]) for v in network_response_moments(path))
-        if not mean + NEVER * variance**0.5 < kind.retries.timeout_s:
-            tail = float(np.asarray(network_response_tail(kind.retries.timeout_s, path)).reshape(-1)[0])
-            late += visit.count * tail
-        calls += visit.count
-    return late / calls
+    at = servings(launch, work, sizes)
+    out = {}
+    for kind in launch.classes:
+        late, calls = np.zeros(work.factor.shape), 0.0
+        for visit in kind.journey:
+            path = legs(by_id[visit.endpoint], by_id, stations, at, work, sizes)
+            mean, variance = network_response_moments(path)
+            if not np.all(mean + NEVER * np.sqrt(variance) < kind.retries.timeout_s):
+                late = late + visit.count * network_response_tail(kind.retries.timeout_s, path)
+            calls += visit.count
+        out[kind.id] = late / calls
+    return out

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from capacity.demand.peaks import amplification
-from capacity.sizing.retries import with_retries
+from capacity.sizing.retries import holds, with_retries
 from capacity.sizing.roles import server_sizes
 from capacity.sizing.size import size
 from capacity.sizing.workload import workload
@@ -41,6 +42,20 @@ def test_an_overloaded_service_is_called_again_and_collapses() -> None:
 def test_growth_rises_with_load() -> None:
     growth = [after(pods=6, times=t).growth for t in (0.5, 1.0, 1.5, 2.5)]
     assert growth == sorted(growth)
+
+
+def test_many_multiples_at_once_hold_as_one_by_one() -> None:
+    plan = launch()
+    work = workload(plan, plan.endpoints, RATES, 30.0)
+    sizes = server_sizes(plan, work) | {s.id: size(8.0, 1.0) for s in plan.stations if s.kind == "pods"}
+    times = np.linspace(0.5, 3.0, 11)
+    alone = [
+        with_retries(plan, plan.endpoints, {k: r * t for k, r in RATES.items()}, 30.0, sizes).stable for t in times
+    ]
+    assert holds(plan, plan.endpoints, RATES, 30.0, sizes, times).tolist() == alone
+    assert alone == sorted(alone, reverse=True)
+    assert alone[0]
+    assert not alone[-1]
 
 
 def test_amplification_counts_the_attempts() -> None:
