@@ -58,6 +58,8 @@ class _Kept(ConnectionPool):
 
     def _create_socket(self) -> Any:
         sock = super()._create_socket()
+        # As browsers and apps do: else an upload's end waits 40 ms for an acknowledgement that the peer puts off.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The system gives the number of a closed connection to the next one.
         self._idle_since.pop(sock.fileno(), None)
         return sock

@@ -65,6 +65,7 @@ PROGRAMS: tuple[Program, ...] = (
     Part("HarfBuzz subsetting", "libharfbuzz-subset0", _PDF, "lib/*/libharfbuzz-subset.so.0"),
     Part("DejaVu fonts", "fonts-dejavu-core", _PDF, "share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     Program("chromium", "chromium", "browser tests of the pages"),
+    Program("nft", "nftables", "tests of the firewall's rules"),
 )
 
 
