@@ -176,7 +176,7 @@ def _search(
 def amplification(kind: TrafficClassPlan, slow: Share) -> Share:
     """Calls made for one that was meant: 1 + f + f^2 + ... over the attempts, f = base failure or too slow. (D8)"""
     f = 1 - (1 - kind.retries.base_failure) * (1 - slow)
-    made = 1 + 0.0 * f
+    made = f**0
     for n in range(1, kind.retries.attempts + 1):
         made = made + f**n
     return made

@@ -18,6 +18,7 @@ The model, per period of length T with budget B = quota x T and Poisson arrivals
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -31,9 +32,9 @@ from capacity.queueing.shapes import Shape, quantile, tail
 
 PERIOD_S: Final = 0.1
 
-CELLS: Final = 48
+_CELLS: Final = 48
 """Grid cells in one budget."""
-MOMENTS: Final = 12
+_MOMENTS: Final = 12
 """Moments of a period at which requests arrive."""
 _SERVICES: Final = 10
 _LARGEST_GRID: Final = 1 << 15
@@ -75,13 +76,7 @@ def quota_wait(
     Shapes: broadcast; cases are solved one by one (some ms each) and remembered. inf at and beyond the quota.
     """
     own = (mean_service if own_service is None else own_service, cs2 if own_cs2 is None else own_cs2)
-    cases = np.broadcast_arrays(*(np.asarray(x, float) for x in (rate, mean_service, quota, cs2, *own)))
-    laws = np.array(
-        [
-            _one(*(float(f"{v:.9g}") for v in case), processes, period, service_shape)
-            for case in zip(*(part.ravel() for part in cases), strict=True)
-        ]
-    ).reshape(*cases[0].shape, 6)
+    laws = solved(_one, (rate, mean_service, quota, cs2, *own), processes, period, service_shape)
     return QuotaWait(Wait(laws[..., 0], laws[..., 1], laws[..., 2]), Wait(laws[..., 3], laws[..., 4], laws[..., 5]))
 
 
@@ -100,7 +95,62 @@ def quota_response_quantile(
     return network_response_quantile(q, wait.legs(mean_service, cs2))
 
 
-_NEVER: Final = (0.0, 0.0, 1.0)
+NEVER: Final = (0.0, 0.0, 1.0)
+"""(P, mean, scv) of a wait that nobody has."""
+
+
+def solved(solve: Callable[..., tuple[float, ...]], arguments: Sequence[ArrayLike], *fixed: object) -> Floats:
+    """(*shape, results) of `solve(*case, *fixed)` for each case of the broadcast arguments.
+
+    Cases are rounded to nine digits, so that what differs by rounding alone is remembered as one.
+    """
+    cases = np.broadcast_arrays(*(np.asarray(x, float) for x in arguments))
+    rows = zip(*(part.ravel() for part in cases), strict=True)
+    found = [solve(*(float(f"{v:.9g}") for v in row), *fixed) for row in rows]
+    return np.array(found).reshape(*cases[0].shape, -1)
+
+
+class Period(NamedTuple):
+    """What requests find that arrive at `moment` (moments,) of a period of `length` seconds with that budget.
+
+    `chance` (moments, cells): that `grid` (cells,) CPU seconds are demanded of it, backlog included; all together one.
+    `in_time` (moments, cells): that the budget, if it does not suffice, is used up before the period ends.
+    """
+
+    budget: float
+    length: float
+    moment: Floats
+    grid: Floats
+    chance: Floats
+    in_time: Floats
+
+
+def period_found(
+    calm: tuple[float, float, float],
+    rate: float,
+    mean: float,
+    quota: float,
+    cs2: float,
+    processes: int,
+    period: float,
+    shape: Shape,
+) -> Period:
+    """Equation (Q11). `calm`: (P, mean, scv) of the wait at full speed."""
+    p, m, scv = calm
+    budget = quota * period
+    left_over = (p, m * processes, scv)
+    backlog, exponent = _backlog(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
+    size = len(backlog)
+    grid = np.arange(size) * budget / _CELLS
+    moment = (np.arange(_MOMENTS) + 0.5) / _MOMENTS
+    spectrum = np.fft.rfft(backlog, 2 * size) * np.exp(moment[:, None] * exponent)
+    demanded = np.maximum(np.fft.irfft(spectrum, 2 * size)[:, :size], 0.0)
+    # a stop in this period needs time left to use the budget up at full speed
+    room = processes * (1 - moment[:, None]) * period - budget + grid
+    unfinished = Wait(*(np.array(part) for part in left_over))
+    in_time = np.where(room >= 0, 1 - wait_tail(np.maximum(room, 0.0), unfinished), 0.0)
+    chance = demanded / demanded.sum(axis=1, keepdims=True) / _MOMENTS
+    return Period(budget, period, moment, grid, chance, in_time)
 
 
 @lru_cache(maxsize=65536)
@@ -118,31 +168,20 @@ def _one(
     """(P, mean, scv) of the calm part and of the stops."""
     p, m, scv = (float(x) for x in ggc_wait(rate, mean, processes, 1.0, cs2, "gamma", shape))
     if quota >= processes or rate == 0:
-        return (p, m, scv, *_NEVER)
+        return (p, m, scv, *NEVER)
     if rate * mean >= quota:
-        return (*_NEVER, 1.0, np.inf, 1.0)
-    budget = quota * period
-    cell = budget / CELLS
-    left_over = (p, m * processes, scv)
-    unfinished = Wait(*(np.array(part) for part in left_over))
-    backlog, exponent = backlog_law(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
-    size = len(backlog)
-    grid = np.arange(size) * cell
-    spectrum = np.fft.rfft(backlog, 2 * size)
+        return (*NEVER, 1.0, np.inf, 1.0)
+    found = period_found((p, m, scv), rate, mean, quota, cs2, processes, period, shape)
+    budget, grid = found.budget, found.grid[:, None]
     v, weights = np.polynomial.legendre.leggauss(_SERVICES)
     v, weights = (v + 1) / 2, weights / 2
     services, shares = quantile(shape, 1 - v**2, own_mean, own_cs2), 2 * v * weights
-    renewals = np.maximum(np.ceil((grid[:, None] + services) / budget - 1e-9) - 1, 0)
+    renewals = np.maximum(np.ceil((grid + services) / budget - 1e-9) - 1, 0)
     stopped = first = second = 0.0
-    for moment in range(MOMENTS):
-        u = (moment + 0.5) / MOMENTS
-        demanded = np.maximum(np.fft.irfft(spectrum * np.exp(u * exponent), 2 * size)[:size], 0.0)
-        chance_all = (demanded / demanded.sum())[:, None] * (shares / shares.sum()) / MOMENTS
-        # a stop in this period needs time left to use the budget up at full speed
-        room = processes * (1 - u) * period - budget + grid
-        in_time = np.where(room >= 0, 1 - wait_tail(np.maximum(room, 0.0), unfinished), 0.0)
+    for u, demanded, in_time in zip(found.moment, found.chance, found.in_time, strict=True):
+        chance_all = demanded[:, None] * (shares / shares.sum())
         chance = np.where(renewals > 0, chance_all * in_time[:, None], 0.0)
-        ahead = (grid[:, None] - renewals * budget) / processes
+        ahead = (grid - renewals * budget) / processes
         wait = np.maximum((renewals - u) * period + ahead, 0.0)
         # else it goes on in the next period with a fresh budget, which long services may use up in turn
         later = np.maximum(np.ceil((services - (1 - u) * period) / budget - 1e-9) - 1, 0)
@@ -157,13 +196,13 @@ def _one(
     variance = second + (1 - stopped) * calm_square - mean_wait**2
     own = max(mean_wait - p * m, 0.0)
     if stopped < 1e-9 or own <= 0:
-        return (p, m, scv, *_NEVER)
+        return (p, m, scv, *NEVER)
     own_square = max(variance - (calm_square - (p * m) ** 2), 0.0) + own**2
     return p, m, scv, stopped, own / stopped, max(own_square * stopped / own**2 - 1, 0.02)
 
 
 @lru_cache(maxsize=4096)
-def backlog_law(
+def _backlog(
     rate: float,
     mean: float,
     cs2: float,
@@ -178,7 +217,7 @@ def backlog_law(
     `left_over`: (P, mean, scv) of the work that full speed has not yet done when a period ends; the share `spare` of it
     is added to (Q11), which makes up most of what the equation leaves out (fitted to the simulated mechanism).
     """
-    cell = budget / CELLS
+    cell = budget / _CELLS
     load = rate * mean * period / budget
     # the backlog's tail is about exponential with this mean (Kingman)
     typical = max(rate * period * mean**2 * (1 + cs2) / (2 * budget * (1 - load)), mean)
@@ -194,8 +233,8 @@ def backlog_law(
     for _ in range(4000):
         demanded = np.maximum(np.fft.irfft(np.fft.rfft(backlog, 2 * size) * arriving, 2 * size)[:size], 0.0)
         above = np.maximum(1 - np.cumsum(demanded), 0.0)  # P(D > cell j)
-        beyond = np.concatenate([above[CELLS:], np.zeros(CELLS)])
-        within = np.maximum(above - above[CELLS], 0.0) * unfinished
+        beyond = np.concatenate([above[_CELLS:], np.zeros(_CELLS)])
+        within = np.maximum(above - above[_CELLS], 0.0) * unfinished
         after = np.maximum(-np.diff(beyond + within, prepend=1.0), 0.0)
         after /= after.sum()
         if np.abs(after - backlog).sum() < 3e-5:

@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from capacity.queueing.erlang import Floats
-from capacity.queueing.ggc import NO_WAIT, Wait, ggc_wait, wait_tail
+from capacity.queueing.ggc import NO_WAIT, Wait, ggc_wait
 from capacity.queueing.network import NOT_SLOWED, Leg, Slowing
-from capacity.queueing.quota import CELLS, MOMENTS, PERIOD_S, backlog_law, quota_wait
+from capacity.queueing.quota import NEVER, PERIOD_S, Period, period_found, quota_wait, solved
 from capacity.queueing.shapes import Shape, quantile
 from capacity.queueing.sharing import sharing, sharing_slowdown
 
@@ -65,28 +65,8 @@ def quota_sharing(
     remembered. inf at and beyond the quota.
     """
     arguments = (rate, mean_service, quota, cs2, own_service, own_cs2)
-    cases = np.broadcast_arrays(*(np.asarray(x, float) for x in arguments))
-    laws = np.array(
-        [
-            _one(*(float(f"{v:.9g}") for v in case), processes, period, service_shape)
-            for case in zip(*(part.ravel() for part in cases), strict=True)
-        ]
-    ).reshape(*cases[0].shape, 5)
+    laws = solved(_one, arguments, processes, period, service_shape)
     return SharedQuota(Slowing(laws[..., 0], laws[..., 1]), Wait(laws[..., 2], laws[..., 3], laws[..., 4]))
-
-
-class _Period(NamedTuple):
-    """What calls find when they arrive: `chance` (moments, used) of `used` CPU seconds of the budget gone.
-
-    `in_time`: probability that what is left of the budget is used up within the period, if at all.
-    """
-
-    budget: float
-    length: float
-    moment: Floats
-    used: Floats
-    chance: Floats
-    in_time: Floats
 
 
 @lru_cache(maxsize=65536)
@@ -104,12 +84,12 @@ def _one(
     """(mean, scale) of the slowing and (P, mean, scv) of the stops."""
     load = rate * mean
     if quota < processes and load >= quota:
-        return (np.inf, 0.0, 0.0, 0.0, 1.0)
+        return (np.inf, 0.0, *NEVER)
     if own_mean <= 0 or rate == 0:
-        return (float(NOT_SLOWED.mean), float(NOT_SLOWED.scale), 0.0, 0.0, 1.0)
+        return (float(NOT_SLOWED.mean), float(NOT_SLOWED.scale), *NEVER)
     if quota >= processes:
         calm = sharing(load, mean, cs2, processes).slowing(own_mean, own_cs2)
-        return (float(calm.mean), float(calm.scale), 0.0, 0.0, 1.0)
+        return (float(calm.mean), float(calm.scale), *NEVER)
     short, most, found = _stretch(rate, mean, quota, cs2, processes, period, shape)
     stretch = short + (most - short) * own_mean / (own_mean + _PATIENCE * found.budget)
     slowing = sharing(1 - 1 / stretch, mean, cs2).slowing(own_mean, own_cs2)
@@ -117,7 +97,7 @@ def _one(
     spread = own_cs2 * there**2 + own_mean * float(slowing.mean) * float(slowing.scale)
     chance, wait, square = _stops(found, quantile("gamma", _BELOW, there, max(spread / there**2, 1e-6)))
     if chance < 1e-9:
-        return (float(slowing.mean), float(slowing.scale), 0.0, 0.0, 1.0)
+        return (float(slowing.mean), float(slowing.scale), *NEVER)
     # the stops' law, so that both parts together have the mean and variance of (Q23)
     own_square = max(square - (there + wait) ** 2 - spread, 0.0) + wait**2
     law = (chance, wait / chance, max(own_square * chance / wait**2 - 1, 0.02))
@@ -127,7 +107,7 @@ def _one(
 @lru_cache(maxsize=4096)
 def _stretch(
     rate: float, mean: float, quota: float, cs2: float, processes: int, period: float, shape: Shape
-) -> tuple[float, float, _Period]:
+) -> tuple[float, float, Period]:
     """s of short and of long calls in (Q22), and what calls find."""
     found = _found(rate, mean, quota, cs2, processes, period, shape)
     least = float(sharing_slowdown(rate * mean, processes))
@@ -146,31 +126,21 @@ def _stretch(
     return most if miss(most) <= 0 else float(brentq(miss, least, most, rtol=1e-3)), most, found
 
 
-def _found(rate: float, mean: float, quota: float, cs2: float, processes: int, period: float, shape: Shape) -> _Period:
+def _found(rate: float, mean: float, quota: float, cs2: float, processes: int, period: float, shape: Shape) -> Period:
+    """What calls find used of the budget: all of it, or what was demanded."""
     p, m, scv = (float(x) for x in ggc_wait(rate, mean, processes, 1.0, cs2, "gamma", shape))
-    budget = quota * period
-    left_over = (p, m * processes, scv)
-    law, exponent = backlog_law(rate, mean, cs2, budget, period, shape, left_over, 1 - quota / processes)
-    size = len(law)
-    spectrum = np.fft.rfft(law, 2 * size)
-    moment = (np.arange(MOMENTS) + 0.5) / MOMENTS
-    demanded = np.fft.irfft(spectrum * np.exp(moment[:, None] * exponent), 2 * size)[:, :size]
-    demanded = np.maximum(demanded, 0.0)
-    demanded /= demanded.sum(axis=1, keepdims=True) * MOMENTS
-    used = np.arange(CELLS + 1) * budget / CELLS
-    room = processes * (1 - moment[:, None]) * period - budget + used
-    unfinished = Wait(*(np.array(part) for part in left_over))
-    in_time = np.where(room >= 0, 1 - wait_tail(np.maximum(room, 0.0), unfinished), 0.0)
-    chance = np.column_stack([demanded[:, :CELLS], demanded[:, CELLS:].sum(axis=1)])
-    return _Period(budget, period, moment, used, chance, in_time)
+    found = period_found((p, m, scv), rate, mean, quota, cs2, processes, period, shape)
+    last = int(np.searchsorted(found.grid, found.budget * (1 - 1e-9)))
+    chance = np.column_stack([found.chance[:, :last], found.chance[:, last:].sum(axis=1)])
+    return found._replace(grid=found.grid[: last + 1], chance=chance, in_time=found.in_time[:, : last + 1])
 
 
-def _stops(found: _Period, there: Floats) -> tuple[float, float, float]:
+def _stops(found: Period, there: Floats) -> tuple[float, float, float]:
     """Probability and mean of the wait for want of quota, and the mean square of the whole time. Equation (Q23).
 
     `there` (services,): seconds at full speed, with shares `_SHARES`.
     """
-    budget, period, used = found.budget, found.length, found.used[:, None]
+    budget, period, used = found.budget, found.length, found.grid[:, None]
     left = (1 - found.moment)[:, None, None] * period
     renewals = np.maximum(np.ceil((used + there) / budget - 1e-9) - 1, 0)
     wait = np.maximum((renewals - 1) * period + left + used - renewals * budget, 0.0)

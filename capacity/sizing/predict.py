@@ -25,7 +25,7 @@ from capacity.queueing import (
     network_response_tail,
     sharing,
 )
-from capacity.sizing.serving import MIXTURE, Serving, serving, servings
+from capacity.sizing.serving import MIXTURE, Serving, is_interleaved, serving, servings
 from capacity.sizing.size import Size
 from capacity.sizing.workload import Floats, Workload, call_scv, demand_s
 
@@ -84,7 +84,7 @@ def station_plans(
     queues = table(lambda work, plain, sizes, s: sizes[s.id].queues)
     servers = table(lambda work, plain, sizes, s: sizes[s.id].servers)
     limits = np.array([slos_ms[s.id] for s in stations]) / 1e3
-    shared = np.array([s.discipline == "ps" and s.kind != "upstream" for s in stations])
+    shared = np.array([is_interleaved(s) for s in stations])
     here = [_visit(rate / queues, mean, scv, servers, shared)]
     means = np.asarray(network_response_moments(here).mean)
     p95, p99 = np.asarray(network_response_quantile(TAILS, here))

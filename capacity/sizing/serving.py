@@ -84,8 +84,8 @@ class Throttled:
         In turn, a call that uses a good part of one period's quota is stopped more often than a short one: it is solved
         by itself, all others share the wait of the mix.
         """
-        at, rate, quota = self.size, self.load.rate / self.size.queues, self.size.servers
-        mix = (rate, self.load.mean_s * at.slow(self.load), quota, self.load.scv)
+        at, quota = self.size, self.size.servers
+        mix = (*_queue(self.load, at), quota, self.load.scv)
         if self.interleaved:
             law = quota_sharing(*mix, service_s, scv, processes=at.processes, service_shape=MIXTURE)
             return law.legs(service_s, scv, visits)
@@ -112,7 +112,7 @@ def servings(launch: Launch, work: Workload, sizes: Mapping[str, Size]) -> dict[
 
 
 def _servings(places: Sequence[_Place]) -> list[Serving]:
-    shared = [n for n, (station, _, at) in enumerate(places) if _interleaved(station) and not at.throttled]
+    shared = [n for n, (station, _, at) in enumerate(places) if is_interleaved(station) and not at.throttled]
     together = dict(zip(shared, _share([places[n] for n in shared]), strict=True))
     return [together[n] if n in together else _alone(place) for n, place in enumerate(places)]
 
@@ -130,11 +130,12 @@ def _share(places: Sequence[_Place]) -> list[Interleaved]:
 def _alone(place: _Place) -> Serving:
     station, load, at = place
     if at.throttled:
-        return Throttled(load, at, _interleaved(station))
+        return Throttled(load, at, is_interleaved(station))
     return InTurn(ggc_wait(*_queue(load, at), at.servers, 1.0, load.scv, service_shape=MIXTURE))
 
 
-def _interleaved(station: Station) -> bool:
+def is_interleaved(station: Station) -> bool:
+    """Whether calls share its CPU servers; an upstream's are connections."""
     return station.discipline == "ps" and station.kind != "upstream"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from capacity.progress import Progress
 from infra.kubernetes_provider.cluster import ApiError, Cluster, Unreachable
 from infra.nodes.drain import drain
-from infra.nodes.nodes import forget, nodes
+from infra.nodes.nodes import Node, forget, nodes
 
 
 def empty_leaving(clusters: Sequence[Cluster], planned: Collection[str], progress: Progress) -> int:
@@ -28,21 +28,19 @@ def empty_leaving(clusters: Sequence[Cluster], planned: Collection[str], progres
 
 def forget_left(clusters: Sequence[Cluster], planned: Collection[str], progress: Progress) -> list[str]:
     """Remove from their clusters the nodes whose servers have left; which. A cluster that does not answer is noted."""
-    gone = []
-    for cluster in clusters:
-        try:
-            gone += forget(cluster, [node.name for node in nodes(cluster) if node.name not in planned])
-        except (ApiError, Unreachable) as error:
-            progress.note(f"nodes of servers that left are not forgotten: {error}")
-    return gone
+    return _forget(clusters, lambda node: node.name not in planned, progress)
 
 
 def forget_silent(clusters: Sequence[Cluster], progress: Progress) -> list[str]:
     """Remove nodes that do not answer, so that nothing waits for the end of their pods; which."""
-    gone = []
+    return _forget(clusters, lambda node: not node.answers, progress)
+
+
+def _forget(clusters: Sequence[Cluster], gone: Callable[[Node], bool], progress: Progress) -> list[str]:
+    names = []
     for cluster in clusters:
         try:
-            gone += forget(cluster, [node.name for node in nodes(cluster) if not node.answers])
+            names += forget(cluster, [node.name for node in nodes(cluster) if gone(node)])
         except (ApiError, Unreachable) as error:
-            progress.note(f"the cluster does not answer: {error}")
-    return gone
+            progress.note(f"nodes are not forgotten: {error}")
+    return names
