@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
             rows = leases.rows(args.all, shown)
         _show(rows, args.format)
         return Exit.GO
+    rollout.expect()
     decision = _made(args, leases)
     changes = decision is not None and leases.check(decision)
     if not changes:

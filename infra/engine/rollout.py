@@ -62,6 +62,15 @@ class Rollout:
         """Whether the environment is a rack on this machine."""
         return self.settings.scale == "rack"
 
+    def expect(self) -> None:
+        """Raises BadInput where nobody described or brought up such an environment: its name is likely mistyped."""
+        if stack_file(self.environment, "fleet", self._project).exists() or has_state(self.environment, "fleet"):
+            return
+        files = (self._project / "stacks").glob("Pulumi.*.fleet.yaml")
+        described = ", ".join(sorted(file.name.split(".")[1] for file in files)) or "none"
+        remedy = f"Described are: {described}. `oss up {self.environment}` brings up a rack of this name."
+        raise BadInput([Fault("", "ENV", self.environment, "there is no such environment", remedy)])
+
     def steps(self, only: Layer | None = None) -> list[RolloutStep]:
         """The steps to bring it up, all or those of one layer."""
         rack = [RolloutStep("deliver servers", self.deliver, 30)] if self.is_rack else []

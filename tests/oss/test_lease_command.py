@@ -58,6 +58,18 @@ def test_the_same_twice_is_written_once(file: Path, capsys: pytest.CaptureFixtur
     assert not {"primary-worker-02", "primary-edge-01"} & set(rows)
 
 
+@pytest.mark.parametrize("words", [("return", LINE), ("renew", LINE, "--months", "12")])
+def test_a_decision_on_an_environment_that_nobody_knows_is_refused(
+    file: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    action, *rest = words
+    assert main(["lease", action, "trail", *rest]) == Exit.BAD_INPUT
+    told = capsys.readouterr().err
+    assert "trail" in told
+    assert "Described are: trial" in told
+    assert not list(file.parent.glob("Ledger.*"))
+
+
 @pytest.mark.parametrize(
     "words",
     [
