@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -81,13 +82,30 @@ def large(folder: Path, servers: int, latency_s: float = 0.0) -> Iterator[Large]
             engine = Environment(NAME, ensure(["pulumi"]), Silent(), project)
             _settings(project, plans.write(folder, plan), spec, rack)
             with engine._open("fleet") as stack:
-                stack.set_config("oss:bmcPassword", auto.ConfigValue(rack.password, secret=True))
+                _set_secret(stack, "oss:bmcPassword", rack.password)
             yield Large(engine, rack, project, state / NAME, servers)
     finally:
         if before is None:
             del os.environ["OSS_STATE"]
         else:
             os.environ["OSS_STATE"] = before
+
+
+def _set_secret(stack: auto.Stack, key: str, value: str) -> None:
+    """By standard input: arguments of a process can be read by everybody on the machine."""
+    place = stack.workspace
+    command = ["pulumi", "config", "set", "--secret", key, "--stack", stack.name, "--non-interactive"]
+    environment = os.environ | place.env_vars
+    subprocess.run(
+        command,
+        input=value,
+        text=True,
+        cwd=place.work_dir,
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 def rack_of(plan: LeasePlan) -> RackSpec:
