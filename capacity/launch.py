@@ -188,6 +188,12 @@ class EndpointPlan(Document):
     )
     application: bool = Field(default=True, description="whether its CPU grows with `design.application_factor`")
     scv: NonNegative | None = Field(default=None, description="of one call's CPU; default: the station's")
+    in_threads: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of its CPU at pods that threads beside the event loop use, as hashes do",
+    )
     slo_p95_ms: Positive
     slo_p99_ms: Positive
     response_kib: Positive

@@ -134,6 +134,9 @@ class Endpoint(Document):
         ge=0,
         description="squared coefficient of variation of a call's demand at pods; None: the station's",
     )
+    in_threads: float = Field(
+        default=0.0, ge=0, le=1, description="share of its CPU at pods that threads beside the event loop use"
+    )
     slo_p95_ms: float = Field(gt=0)
     slo_p99_ms: float = Field(gt=0)
 

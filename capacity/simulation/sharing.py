@@ -1,15 +1,17 @@
 """Calls that share processors, event by event: pods under CPU quotas, on a machine of so many cores.
 
-What a node of a cluster does with the processes on it, as a fluid: all calls that want CPU at once run at once, each at
-most on one core and in equal shares where cores are fewer (processor sharing). A *group* (a pod, a server) uses at most
-`width` cores at a time and, in every period of 100 ms, its quota; when that is used, all of it stops until the next
-period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
+A *group* (a pod, a server) is so many processes, each with an event loop that its calls share equally, and threads beside
+these for long work. In every period of 100 ms a group uses at most its quota; when that is used, all of it stops until
+the next period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
+
+The kernel gives cores to processes and threads, not to calls. One that wakes takes a free core, else mostly the place of
+the one that has run longest; else it waits in a queue. Where some wait, those that run go to the end of it at a tick,
+every `slice_s` seconds, unless they have run for less than the least slice. A process that is awake already takes up
+further calls at once.
 
 A call walks a route: CPU at a group picked at random, or a delay that needs none. A load balancer in front places a
-call, when it comes in, at the group that answers the fewest of those it placed. Where all cores of the machine are
-taken, a process that wakes up takes the place of one that runs, as most do, or, where none of them gives way, waits
-until others have had their slices: for a uniform part of `slice_s` for each that runs or waits beyond the cores less
-one. Left out: what switching costs.
+call, when it comes in, at the group that answers the fewest of those it placed. Left out: what switching costs, and
+which of a group's calls it is that waits when only some of its threads have a core.
 """
 
 from __future__ import annotations
@@ -30,31 +32,38 @@ from capacity.simulation.sampling import times
 
 Integers = NDArray[np.int64]
 
-STANDING_SHARE: Final = 0.25
-"""Probability that what runs on a core does not give way to a process that wakes up. It waits where none of the cores
-gives way: what fits load tests on one core and on racks of two (EEVDF scheduler of Linux 6.18, 250 ticks a second)."""
+SLICE_S: Final = 0.004
+"""Seconds between ticks of Linux at 250 a second."""
+LEAST_SLICE_S: Final = 0.0014
+"""What the kernel leaves to a process before others (EEVDF: `base_slice_ns` of 0.7 ms times 1 + log2 of 2 processors)."""
+STANDING_SHARE: Final = 0.1
+"""Probability that no process gives way to one that wakes up: what fits load tests on one core and on racks of two
+(EEVDF scheduler of Linux 6.18). The one number here that no theory gives."""
 BALANCED: Final = -2
+IN_THREAD_OF_BALANCED: Final = -3
 MOST_AT_ONCE: Final = 8192
 """Calls in the system; beyond it the simulation ends, and what is left counts as never answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`width`: cores that its calls may use at once. `quota`: cores that it may use on average over a period.
+    """`width`: cores that its processes may use at once. `quota`: cores that all of it may use on average over a period.
 
     `in_turn`: calls do not share but are served one after another, `width` (a whole number) at a time.
+    `threads`: cores that work in threads may use at once, beside the processes.
     """
 
     width: float = 1.0
     quota: float = math.inf
     in_turn: bool = False
+    threads: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """CPU seconds (mean, scv) at one of `groups`, picked at random; without groups a delay of so many seconds.
 
-    `visits` of 2.3: two, and a third with probability 0.3.
+    `visits` of 2.3: two, and a third with probability 0.3. `in_thread`: in threads of the group, which must have some.
     """
 
     groups: Sequence[int]
@@ -63,6 +72,7 @@ class Step:
     visits: float = 1.0
     shape: Shape = "gamma"
     name: str = ""
+    in_thread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +106,26 @@ def simulate_sharing(
     duration: float,
     *,
     cores: float = math.inf,
-    slice_s: float = 0.0,
+    slice_s: float = SLICE_S,
     period: float = PERIOD_S,
     warmup: float = 0.05,
     seed: int = 0,
 ) -> Shared:
-    """Poisson streams of calls for `duration` seconds, less the share `warmup`. Calls never answered last for ever."""
+    """Poisson streams of calls for `duration` seconds, less the share `warmup`. Calls never answered last for ever.
+
+    `cores`: a whole number, or inf for machines of their own. Raises ValueError for another number, and for a step in
+    threads of a group that has none.
+    """
+    if cores < 1 or (math.isfinite(cores) and cores != int(cores)):
+        raise ValueError(f"{cores:g} cores: it takes a whole number, at least 1")
     rng = np.random.default_rng(seed)
+    with_threads = [n for n, g in enumerate(groups) if g.threads > 0]
+    owner = np.array([*range(len(groups)), *with_threads], np.int64)
+    threads_of = np.full(len(groups), -1, np.int64)
+    threads_of[with_threads] = np.arange(len(groups), len(owner))
     names = [name for name, route in routes.items() if route.rate > 0]
     arrivals = [np.sort(rng.random(rng.poisson(routes[n].rate * duration)) * duration) for n in names]
-    walks = [_walks(routes[n], len(at), rng) for n, at in zip(names, arrivals, strict=True)]
+    walks = [_walks(routes[n], len(at), threads_of, rng) for n, at in zip(names, arrivals, strict=True)]
     at = np.concatenate([*arrivals, np.zeros(0)])
     order = np.argsort(at, kind="stable")
     lengths = np.concatenate([*(np.full(w.group.shape[0], w.group.shape[1]) for w in walks), np.zeros(0, np.int64)])
@@ -113,14 +133,15 @@ def simulate_sharing(
     flat_groups = np.concatenate([*(w.group.ravel() for w in walks), np.zeros(0, np.int64)])
     flat_work = np.concatenate([*(w.work.ravel() for w in walks), np.zeros(0)])
     quota = np.array([g.quota for g in groups])
+    width = np.array([*(g.width for g in groups), *(groups[n].threads for n in with_threads)], float)
+    in_turn = np.array([*(g.in_turn for g in groups), *(False for _ in with_threads)])
     pools = [np.asarray(routes[n].balanced, np.int64) for n in names]
     pool_begins = np.concatenate([[0], np.cumsum([len(p) for p in pools])]).astype(np.int64)
     pool = np.concatenate([*pools, np.zeros(0, np.int64)])
     route = np.repeat(np.arange(len(names)), [len(a) for a in arrivals])
     finish, stops, periods = _walk(
-        at[order], order, begins, route, pool_begins, pool, flat_groups, flat_work, quota * period,
-        np.array([float(g.width) for g in groups]),
-        np.array([g.in_turn for g in groups]), float(cores), slice_s, seed, period, rng.random(len(groups)) * period,
+        at[order], order, begins, route, pool_begins, pool, flat_groups, flat_work, quota * period, width, in_turn,
+        owner, threads_of, int(cores) if math.isfinite(cores) else 0, slice_s, seed, period, rng.random(len(groups)) * period,
     )  # fmt: skip
     responses, visits = {}, dict[str, list[Floats]]()
     first = 0
@@ -146,7 +167,7 @@ def simulate_sharing(
 class _Walks:
     """(calls, steps): group and CPU seconds of each step; work below nought is a visit not made.
 
-    Group -1 is a delay, -2 the one that the balancer gives.
+    Group -1 is a delay, BALANCED the one that the balancer gives, and IN_THREAD_OF_BALANCED threads of that one.
     """
 
     group: Integers
@@ -154,18 +175,24 @@ class _Walks:
     names: tuple[str, ...]
 
 
-def _walks(route: Route, calls: int, rng: np.random.Generator) -> _Walks:
+def _walks(route: Route, calls: int, threads_of: Integers, rng: np.random.Generator) -> _Walks:
     groups, works, names = [], [], []
     for step in route.steps:
+        where = np.asarray(step.groups, np.int64)
+        balanced = len(where) > 0 and tuple(step.groups) == tuple(route.balanced)
+        if step.in_thread and (threads_of[where] < 0).any():
+            raise ValueError(f"step {step.name!r} runs in threads of a group that has none")
         for visit in range(math.ceil(step.visits - 1e-9)):
             work = times(step.shape, step.mean, step.scv, calls, rng) if step.mean > 0 else np.zeros(calls)
             if step.visits - visit < 1:
                 work = np.where(rng.random(calls) < step.visits - visit, work, -1.0)
-            where = np.asarray(step.groups, np.int64)
-            if len(where) and tuple(step.groups) == tuple(route.balanced):
-                groups.append(np.full(calls, BALANCED, np.int64))
+            if balanced:
+                groups.append(np.full(calls, IN_THREAD_OF_BALANCED if step.in_thread else BALANCED, np.int64))
+            elif len(where):
+                picked = where[rng.integers(0, len(where), calls)]
+                groups.append(threads_of[picked] if step.in_thread else picked)
             else:
-                groups.append(where[rng.integers(0, len(where), calls)] if len(where) else np.full(calls, -1, np.int64))
+                groups.append(np.full(calls, -1, np.int64))
             works.append(work)
             names.append(step.name)
     shape = (calls, len(names))
@@ -187,14 +214,20 @@ def _walk(
     budget: Floats,
     width: Floats,
     in_turn: NDArray[np.bool_],
-    cores: float,
+    owner: Integers,
+    threads_of: Integers,
+    cores: int,
     slice_s: float,
     seed: int,
     period: float,
     renewal: Floats,
 ) -> tuple[Floats, Floats, Floats]:
-    """When each step was done; of each group the periods in which it was stopped, and those in which it was busy."""
-    calls, size = at.shape[0], budget.shape[0]
+    """When each step was done; of each group the periods in which it was stopped, and those in which it was busy.
+
+    Places of calls are the groups' processes, as many as there are groups, and after them threads of some, whose quota
+    is that of the group that is their `owner`. No `cores`: as many as are wanted.
+    """
+    calls, size, pods = at.shape[0], width.shape[0], budget.shape[0]
     finish = np.full(work.shape[0], np.inf)
     step = begins[:-1].copy()
     running = np.empty(MOST_AT_ONCE, np.int64)
@@ -206,56 +239,65 @@ def _walk(
     until = np.empty(MOST_AT_ONCE)
     jobs = 0
     delayed = 0
-    woken = np.zeros(calls, np.bool_)
     np.random.seed(seed)
     entered = 0
     here = np.zeros(size, np.int64)
     active = np.zeros(size, np.int64)  # of those here, the ones that are served
     speed = np.zeros(size)
+    wanted = np.zeros(size)  # processes and threads that want a core
+    held, queued = np.zeros(size, np.int64), np.zeros(size, np.int64)  # those that have one, and that wait for one
+    queue, queue_length = np.empty(MOST_AT_ONCE * size, np.int64), 0
+    holder, since = np.full(cores, -1, np.int64), np.zeros(cores)  # of each core
     home = np.full(calls, -1, np.int64)
-    placed = np.zeros(size, np.int64)  # calls that the balancer gave a group and that are under way
-    last = np.zeros(size, np.int64)  # when it gave it the last one
+    placed = np.zeros(pods, np.int64)  # calls that the balancer gave a group and that are under way
+    last = np.zeros(pods, np.int64)  # when it gave it the last one
+    present = np.zeros(pods, np.int64)  # calls in processes and threads
+    used = np.zeros(pods)  # of the quota, a second
     credit = budget.copy()
-    stopped = np.zeros(size, np.bool_)
-    stops, periods = np.zeros(size), np.zeros(size)
+    stopped = np.zeros(pods, np.bool_)
+    stops, periods = np.zeros(pods), np.zeros(pods)
     now = 0.0
     arrived = 0
     while arrived < calls or jobs + delayed > 0:
-        wanted = 0.0
         for g in range(size):
-            speed[g] = 0.0
-            if here[g] > 0 and not stopped[g]:
-                speed[g] = min(float(active[g]), width[g])
-                wanted += speed[g]
-        share = min(1.0, cores / wanted) if wanted > 0 else 1.0
-        # what comes next: 0 nothing, 1 an arrival, 2 a delay's end, 3 a renewal, 4 a quota used up, 5 a step's end
+            wanted[g] = 0.0 if stopped[owner[g]] else min(float(active[g]), width[g])
+        if cores > 0:
+            queue_length = _settle(wanted, held, queued, queue, queue_length, holder, since, now)
+        for g in range(size):
+            speed[g] = float(held[g]) if cores > 0 else wanted[g]
+        # next: 0 nothing, 1 an arrival, 2 a delay's end, 3 a renewal, 4 a quota used up, 5 a step's end, 6 a tick
         kind, who, pause = 0, -1, np.inf
         if arrived < calls:
             kind, pause = 1, at[arrived] - now
         for k in range(delayed):
             if until[k] - now < pause:
                 kind, who, pause = 2, k, until[k] - now
+        used[:] = 0.0
         for g in range(size):
             if here[g] > 0:
-                speed[g] *= share
-                if budget[g] < np.inf:
-                    if renewal[g] - now < pause:
-                        kind, who, pause = 3, g, renewal[g] - now
-                    if speed[g] > 0 and credit[g] < pause * speed[g]:
-                        kind, who, pause = 4, g, credit[g] / speed[g]
+                used[owner[g]] += speed[g]
                 speed[g] /= active[g]  # of each call served there
+        for g in range(pods):
+            if present[g] > 0 and budget[g] < np.inf:
+                if renewal[g] - now < pause:
+                    kind, who, pause = 3, g, renewal[g] - now
+                if used[g] > 0 and credit[g] < pause * used[g]:
+                    kind, who, pause = 4, g, credit[g] / used[g]
         for k in range(jobs):
             if served[k] and left[k] < pause * speed[place[k]]:
                 kind, who, pause = 5, k, left[k] / speed[place[k]]
+        if queue_length > 0:
+            tick = (np.floor(now / slice_s + 1e-6) + 1) * slice_s - now
+            if tick < pause:
+                kind, pause = 6, tick
         if kind == 0:
             break
         pause = max(pause, 0.0)
         for k in range(jobs):
             if served[k]:
                 left[k] -= pause * speed[place[k]]
-        for g in range(size):
-            if here[g] > 0:
-                credit[g] -= pause * speed[g] * active[g]
+        for g in range(pods):
+            credit[g] -= pause * used[g]
         now += pause
         call = -1
         if kind == 1:
@@ -281,9 +323,12 @@ def _walk(
         elif kind == 4:
             credit[who] = 0.0
             stopped[who] = True
+        elif kind == 6:
+            _take_turns(held, queued, queue, queue_length, holder, since, now)
         else:
             call, g = running[who], place[who]
             here[g] -= 1
+            present[owner[g]] -= 1
             active[g] -= 1
             jobs -= 1
             running[who], left[who], place[who] = running[jobs], left[jobs], place[jobs]
@@ -297,7 +342,7 @@ def _walk(
                 active[g] += 1
         if call < 0:
             continue
-        if kind != 1 and not woken[call]:
+        if kind != 1:
             finish[step[call]] = now
             step[call] += 1
         while step[call] < begins[call + 1] and work[step[call]] < 0:
@@ -312,26 +357,105 @@ def _walk(
         g = group[step[call]]
         if g == BALANCED:
             g = home[call]
+        elif g == IN_THREAD_OF_BALANCED:
+            g = threads_of[home[call]]
         if g < 0:
             waiting[delayed], until[delayed] = call, now + work[step[call]]
             delayed += 1
             continue
-        if not woken[call] and slice_s > 0 and wanted >= cores and np.random.random() < STANDING_SHARE**cores:
-            woken[call] = True
-            waiting[delayed], until[delayed] = call, now + slice_s * np.random.random() * (wanted - cores + 1)
-            delayed += 1
-            continue
-        woken[call] = False
-        if here[g] == 0 and budget[g] < np.inf and renewal[g] <= now:
-            periods[g] += 1
-            stops[g] += stopped[g]
-            stopped[g] = False
-            credit[g] = budget[g]
-            renewal[g] += (np.floor((now - renewal[g]) / period) + 1) * period
+        pod = owner[g]
+        if present[pod] == 0 and budget[pod] < np.inf and renewal[pod] <= now:
+            periods[pod] += 1
+            stops[pod] += stopped[pod]
+            stopped[pod] = False
+            credit[pod] = budget[pod]
+            renewal[pod] += (np.floor((now - renewal[pod]) / period) + 1) * period
         running[jobs], left[jobs], place[jobs] = call, work[step[call]], g
         came[jobs], served[jobs] = entered, not in_turn[g] or active[g] < width[g]
         active[g] += served[jobs]
         entered += 1
         jobs += 1
         here[g] += 1
+        present[pod] += 1
     return finish, stops, periods
+
+
+@njit(cache=True)
+def _settle(
+    wanted: Floats,
+    held: Integers,
+    queued: Integers,
+    queue: Integers,
+    length: int,
+    holder: Integers,
+    since: Floats,
+    now: float,
+) -> int:
+    """Who sleeps gives its core away, who waited takes it, who wakes looks for one. Returns how many wait."""
+    cores = holder.shape[0]
+    for g in range(wanted.shape[0]):
+        many = int(np.ceil(wanted[g]))
+        for c in range(cores):
+            if held[g] > 0 and held[g] + queued[g] > many and holder[c] == g:
+                holder[c] = -1
+                held[g] -= 1
+        while held[g] + queued[g] > many:
+            place = 0
+            while queue[place] != g:
+                place += 1
+            length = _leave(queue, length, place)
+            queued[g] -= 1
+    for c in range(cores):
+        if holder[c] < 0 and length > 0:
+            _give(c, queue[0], held, holder, since, now)
+            queued[queue[0]] -= 1
+            length = _leave(queue, length, 0)
+    for g in range(wanted.shape[0]):
+        while held[g] + queued[g] < int(np.ceil(wanted[g])):
+            free = -1
+            for c in range(cores):
+                if holder[c] < 0:
+                    free = c
+            if free < 0 and np.random.random() < STANDING_SHARE:
+                queue[length] = g
+                length += 1
+                queued[g] += 1
+                continue
+            if free < 0:
+                free = int(np.argmin(since))
+                queue[1 : length + 1] = queue[:length].copy()
+                queue[0] = holder[free]
+                length += 1
+                held[holder[free]] -= 1
+                queued[holder[free]] += 1
+            _give(free, g, held, holder, since, now)
+    return length
+
+
+@njit(cache=True)
+def _take_turns(
+    held: Integers, queued: Integers, queue: Integers, length: int, holder: Integers, since: Floats, now: float
+) -> None:
+    """On each core the first of the queue takes over from one that has had its slice, which goes to its end."""
+    for c in range(holder.shape[0]):
+        before, after = holder[c], queue[0]
+        if before >= 0 and now - since[c] > LEAST_SLICE_S:
+            held[before] -= 1
+            queued[before] += 1
+            queued[after] -= 1
+            _leave(queue, length, 0)
+            queue[length - 1] = before
+            _give(c, after, held, holder, since, now)
+
+
+@njit(cache=True)
+def _give(core: int, g: int, held: Integers, holder: Integers, since: Floats, now: float) -> None:
+    holder[core], since[core] = g, now
+    held[g] += 1
+
+
+@njit(cache=True)
+def _leave(queue: Integers, length: int, place: int) -> int:
+    """The queue without that one; returns its length."""
+    queue[place : length - 1] = queue[place + 1 : length].copy()
+    return length - 1

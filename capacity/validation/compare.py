@@ -25,7 +25,6 @@ from capacity.validation.recalibrate import (
 from capacity.validation.residual import residual_ms
 
 CONFIDENCE = 0.9
-SLICE_S = 0.004  # Linux ends a slice at a tick of its clock, of which most kernels have 250 a second (CONFIG_HZ)
 TELLING_SAMPLES = 60  # fewer answers leave the upper bound of a p95 open
 HIGHEST_UTILISATION = 0.8  # near saturation a percentile is a matter of how long the stage lasts
 TELLING_UTILISATION = 0.02  # below, a station's idling hides its load
@@ -94,7 +93,6 @@ def conditions(
         machine_cores=evidence.machine.cores if shared else None,
         other_busy_cores=generator if shared else 0.0,
         generator_ms=_generator_ms(evidence) if shared else 0.0,
-        slice_s=SLICE_S if shared else 0.0,
         background_cores={s: f.background_cores for s, f in fits.items()},
     )
     if not with_measured:

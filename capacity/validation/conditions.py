@@ -21,8 +21,8 @@ class Conditions:
     call's demand, before the plan's. `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams.
     `machine_cores`: cores that all stations share, None where every server is a machine of its own.
     `other_busy_cores`: cores of that machine kept busy by anything but stations. `generator_ms`: CPU of the load
-    generator for a call, part of them. `slice_s`: how long the scheduler leaves a core to a process that others wait
-    for. `background_cores`: station → cores that it burns without any call; shown in its utilisation.
+    generator for a call, part of them. `background_cores`: station → cores that it burns without any call; shown in its
+    utilisation.
     `fixed_work_ms`: CPU of the fixed piece of work when `demand_ms` was measured. `pace`: CPU that work takes now over
     what it took then. `pods_told_apart`: whether the edge chooses among pods, which takes one pod of a service a
     worker, as on racks; else among workers, and pods behind them at random.
@@ -35,7 +35,6 @@ class Conditions:
     machine_cores: int | None = None
     other_busy_cores: float = 0.0
     generator_ms: float = 0.0
-    slice_s: float = 0.0
     background_cores: Mapping[str, float] = field(default_factory=dict)
     fixed_work_ms: float | None = None
     pace: float = 1.0

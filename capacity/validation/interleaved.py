@@ -1,17 +1,18 @@
 """A stage predicted by simulating how its calls share processors: for stations whose processes serve calls interleaved.
 
-Each pod is a group of its own that stops when the quota of a period is used. Edges give a call from outside to the pod
-with the fewest of them; for the calls that services make of each other a pod is picked at random. A call
-goes through its stations to the deepest, where the calls that it makes of other services and what upstream agencies
-take come in, and back: half the CPU of the outer ones on each way. Everything on one machine shares its cores, the load
-generator among it, and waits for a slice to end where all cores are taken. Formulas Q18 to Q20 say what such a
-simulation gives at one station.
+Each pod is a group of its own, event loops and threads, that stops when the quota of a period is used. Edges give a
+call from outside to the pod with the fewest of them; for the calls that services make of each other a pod is picked at
+random. A call goes through its stations to the deepest, where the calls that it makes of other services, what upstream
+agencies take and work in threads come in, and back: half the CPU of the outer ones on each way. Everything on one
+machine takes turns on its cores, the load generator among it. Formulas Q18 to Q20 say what such a simulation gives at
+one station.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -42,6 +43,11 @@ FULL: Final = 0.995
 BACKGROUND_PIECE_S: Final = 0.002
 """CPU of one health check or one turn of housekeeping."""
 OTHER_PIECE_S: Final = 0.001
+LEAST_THREADS: Final = 2
+"""Threads of a pod beside its event loops: as many as the machine has cores, and at least two (`ThreadPoolExecutor` in
+`loadtests/target/security.py`)."""
+CONNECTIONS: Final = 64
+"""Processes of the database, one a connection: more than ever run at once on one machine."""
 BACKGROUND: Final = "background of "
 OTHERS: Final = "others on the machine"
 
@@ -127,7 +133,7 @@ def simulated(
         if others > 0:
             groups = (*groups, Group(width=conditions.machine_cores))
             routes.append((OTHERS, others / OTHER_PIECE_S, (Step((len(groups) - 1,), OTHER_PIECE_S),), ()))
-    return _run(groups, tuple(routes), duration, conditions.machine_cores or math.inf, conditions.slice_s)
+    return _run(groups, tuple(routes), duration, conditions.machine_cores or math.inf)
 
 
 @lru_cache(maxsize=16)
@@ -136,10 +142,9 @@ def _run(
     routes: tuple[tuple[str, float, tuple[Step, ...], tuple[int, ...]], ...],
     duration: float,
     cores: float,
-    slice_s: float,
 ) -> Shared:
     plain = {name: Route(rate, steps, pods) for name, rate, steps, pods in routes}
-    return simulate_sharing(groups, plain, duration, cores=cores, slice_s=slice_s)
+    return simulate_sharing(groups, plain, duration, cores=cores)
 
 
 def _pods_of(
@@ -167,7 +172,10 @@ def _station_groups(plan: StationPlan, services: Mapping[str, ServicePlan], core
     in_turn = plan.discipline == "fcfs"
     if plan.kind == "pods":
         service = services[plan.service or plan.id]
-        return [Group(service.processes, service.cpu_millicores / 1e3, in_turn)] * service.replicas
+        threads = max(LEAST_THREADS, cores or 0)
+        return [Group(service.processes, service.cpu_millicores / 1e3, in_turn, threads)] * service.replicas
+    if cores is not None and plan.role == "database":
+        return [Group(CONNECTIONS, plan.servers if plan.servers < cores else math.inf, in_turn)]
     if cores is not None and plan.servers < cores:
         return [Group(cores, plan.servers, in_turn)]
     return [Group(plan.servers, in_turn=in_turn)]
@@ -202,7 +210,12 @@ def _steps(
         mean, scv = demand_s(endpoint, plan, conditions), scv_of(endpoint, plan, conditions)
         if plan.kind == "upstream":
             middle.append(Step((), mean, scv, visits * count, "lognormal", name))
-        elif name in deepest:
+            continue
+        if plan.kind == "pods" and endpoint.in_threads > 0:
+            beside = Step(tuple(of_station[name]), mean * endpoint.in_threads, scv, visits * count, name=name)
+            middle.append(replace(beside, in_thread=True))
+            mean *= 1 - endpoint.in_threads
+        if name in deepest:
             middle.insert(0, Step(tuple(of_station[name]), mean, scv, visits * count, name=name))
         else:
             # two independent halves have the mean and the variance of one visit

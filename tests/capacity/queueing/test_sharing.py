@@ -19,7 +19,7 @@ from capacity.queueing import (
     sharing_slowdown,
 )
 from capacity.queueing.shapes import SHAPES, Shape, quantile
-from capacity.simulation.sharing import Group, Route, Step, simulate_sharing
+from capacity.simulation.sharing import STANDING_SHARE, Group, Route, Step, simulate_sharing
 
 LOADS = st.floats(0.05, 0.8)
 SPREADS = st.floats(0.3, 4.0)
@@ -146,10 +146,72 @@ def test_a_call_stays_with_its_server_while_it_waits_elsewhere() -> None:
     assert np.mean(random < 10 + 1e-6) < 0.95
 
 
-def test_on_more_cores_fewer_wait_for_a_slice() -> None:
-    """Short calls beside as many hogs as cores: a quarter of them wait on one core, a sixteenth on two."""
-    for cores, share in ((1, 0.25), (2, 0.0625)):
-        groups = [Group(width=cores), Group()]
-        routes = {"hog": Route(cores * 1e-3, [Step((0,), 1e4, 0.0)]), "short": Route(0.5, [Step((1,), 1e-6, 0.0)])}
-        times = simulate_sharing(groups, routes, 1e5, cores=cores, slice_s=1.0, seed=3).responses["short"]
-        assert np.mean(times > 1e-3) == pytest.approx(share, rel=0.1)
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_process_that_wakes_mostly_takes_a_core_and_else_waits_for_a_tick(cores: int) -> None:
+    """Short calls beside as many hogs as cores, which run for ever but for them."""
+    groups = [Group(width=cores), Group()]
+    routes = {"hog": Route(cores * 1e-3, [Step((0,), 1e4, 0.0)]), "short": Route(0.05, [Step((1,), 1e-6, 0.0)])}
+    times = simulate_sharing(groups, routes, 4e5, cores=cores, slice_s=1.0, seed=3).responses["short"]
+    waited = times[times > 1e-3]
+    assert len(waited) / len(times) == pytest.approx(STANDING_SHARE, rel=0.1)
+    assert waited.mean() == pytest.approx(0.5, rel=0.05)
+    assert waited.max() < 1.0 + 1e-3
+
+
+def test_those_that_wait_take_turns() -> None:
+    """Four processes with work for seconds, on one core and on two: each has its share of the cores, a slice at a time."""
+    for cores in (1, 2):
+        routes = {str(g): Route(1e-3, [Step((g,), 10.0, 0.0)]) for g in range(4)}
+        times = simulate_sharing([Group()] * 4, routes, 400_000, cores=cores).responses
+        shared = simulate_sharing([Group(width=cores)], {"all": Route(4e-3, routes["0"].steps)}, 400_000).responses[
+            "all"
+        ]
+        together = np.concatenate(list(times.values()))
+        assert together.mean() == pytest.approx(shared.mean(), rel=0.02)
+
+
+def test_threads_do_not_slow_the_loop_where_cores_are_plenty() -> None:
+    """Loop and threads are then two servers of their own (Q18), whatever the other has to do."""
+    routes = {"loop": Route(0.6, [Step((0,), 1.0)]), "hash": Route(0.2, [Step((0,), 4.0, in_thread=True)])}
+    times = simulate_sharing([Group(threads=64)], routes, 300_000).responses
+    assert times["loop"].mean() == pytest.approx(1 / (1 - 0.6), rel=0.03)
+    assert times["hash"].mean() == pytest.approx(4.0, rel=0.02)
+
+
+def test_a_core_is_shared_by_thread_and_not_by_call() -> None:
+    """Kleinrock's conservation law for exponential services of one mean: who gets what of a core leaves the number of
+    calls in it as it is, rho / (1 - rho). The thread of each call weighs as much as the loop with all of its calls.
+    """
+    routes = {"loop": Route(0.5, [Step((0,), 1.0)]), "thread": Route(0.3, [Step((0,), 1.0, in_thread=True)])}
+    times = simulate_sharing([Group(threads=64)], routes, 400_000, cores=1).responses
+    calls = sum(routes[name].rate * times[name].mean() for name in routes)
+    assert calls == pytest.approx(0.8 / 0.2, rel=0.05)
+    assert times["thread"].mean() < 0.75 * times["loop"].mean()
+
+
+def test_threads_and_loop_use_one_quota() -> None:
+    """Calls in threads meet the stops that as many processes of the group would."""
+    shape = {"mean": 0.01, "scv": 1.0}
+    threads = simulate_sharing(
+        [Group(1, 0.5, threads=2)], {"call": Route(20, [Step((0,), **shape, in_thread=True)])}, 500
+    )
+    processes = simulate_sharing([Group(2, 0.5)], {"call": Route(20, [Step((0,), **shape)])}, 500)
+    assert np.allclose(threads.responses["call"], processes.responses["call"])
+    assert threads.throttled == pytest.approx(processes.throttled)
+    both = {"hash": Route(10, [Step((0,), **shape, in_thread=True)]), "call": Route(10, [Step((0,), **shape)])}
+    shared = simulate_sharing([Group(1, 0.5, threads=2)], both, 500)
+    assert len(shared.throttled) == 1
+    assert shared.throttled[0] > 0.05
+
+
+def test_a_call_in_a_thread_stays_with_the_group_that_the_balancer_gave_it() -> None:
+    """Least connections counts it, so two such calls at once are never at one group."""
+    steps = [Step((0, 1), 1.0, 0.0), Step((0, 1), 8.0, 0.0, in_thread=True)]
+    groups = [Group(threads=1), Group(threads=1)]
+    times = simulate_sharing(groups, {"call": Route(0.02, steps, (0, 1))}, 100_000).responses["call"]
+    assert np.mean(times < 9 + 1e-6) > 0.97  # three at once are rarer
+
+
+def test_a_step_in_threads_of_a_group_without_any_is_refused() -> None:
+    with pytest.raises(ValueError, match="threads of a group that has none"):
+        simulate_sharing([Group()], {"call": Route(1.0, [Step((0,), 1.0, name="hash", in_thread=True)])}, 10)
