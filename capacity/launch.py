@@ -192,7 +192,7 @@ class EndpointPlan(Document):
         default=0.0,
         ge=0,
         le=1,
-        description="share of its CPU at pods that threads beside the event loop use, as hashes do",
+        description="share of its CPU at pods that threads beside the event loop use",
     )
     slo_p95_ms: Positive
     slo_p99_ms: Positive

@@ -1,13 +1,13 @@
 """Calls that share processors, event by event: pods under CPU quotas, on a machine of so many cores.
 
-A *group* (a pod, a server) is so many processes, each with an event loop that its calls share equally, and threads beside
-these for long work. In every period of 100 ms a group uses at most its quota; when that is used, all of it stops until
-the next period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
+A *group* (a pod, a server) is so many processes, each with an event loop that its calls share equally, and threads
+beside these for long work. In every period of 100 ms a group uses at most its quota; when that is used, all of it stops
+until the next period (Turner, Rao and Rao 2010). Groups share `cores` of one machine, or have machines of their own.
 
-The kernel gives cores to processes and threads, not to calls. One that wakes takes a free core, else mostly the place of
-the one that has run longest; else it waits in a queue. Where some wait, those that run go to the end of it at a tick,
-every `slice_s` seconds, unless they have run for less than the least slice. A process that is awake already takes up
-further calls at once.
+The kernel gives cores to processes and threads, not to calls. One that wakes takes a free core, else mostly the place
+of the one that has run longest; else it waits in a queue. Where some wait, those that run go to the end of it at a
+tick, every `slice_s` seconds, unless they have run for less than the least slice. A process that is awake already takes
+up further calls at once.
 
 A call walks a route: CPU at a group picked at random, or a delay that needs none. A load balancer in front places a
 call, when it comes in, at the group that answers the fewest of those it placed. Left out: what switching costs, and
@@ -35,7 +35,7 @@ Integers = NDArray[np.int64]
 SLICE_S: Final = 0.004
 """Seconds between ticks of Linux at 250 a second."""
 LEAST_SLICE_S: Final = 0.0014
-"""What the kernel leaves to a process before others (EEVDF: `base_slice_ns` of 0.7 ms times 1 + log2 of 2 processors)."""
+"""What the kernel leaves to each before others (EEVDF: `base_slice_ns` of 0.7 ms times 1 + log2 of 2 processors)."""
 STANDING_SHARE: Final = 0.1
 """Probability that no process gives way to one that wakes up: what fits load tests on one core and on racks of two
 (EEVDF scheduler of Linux 6.18). The one number here that no theory gives."""
@@ -47,7 +47,7 @@ MOST_AT_ONCE: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`width`: cores that its processes may use at once. `quota`: cores that all of it may use on average over a period.
+    """`width`: cores that its processes may use at once. `quota`: cores that all of it may use, on average of a period.
 
     `in_turn`: calls do not share but are served one after another, `width` (a whole number) at a time.
     `threads`: cores that work in threads may use at once, beside the processes.
@@ -141,7 +141,8 @@ def simulate_sharing(
     route = np.repeat(np.arange(len(names)), [len(a) for a in arrivals])
     finish, stops, periods = _walk(
         at[order], order, begins, route, pool_begins, pool, flat_groups, flat_work, quota * period, width, in_turn,
-        owner, threads_of, int(cores) if math.isfinite(cores) else 0, slice_s, seed, period, rng.random(len(groups)) * period,
+        owner, threads_of, int(cores) if math.isfinite(cores) else 0, slice_s, seed, period,
+        rng.random(len(groups)) * period,
     )  # fmt: skip
     responses, visits = {}, dict[str, list[Floats]]()
     first = 0

@@ -95,16 +95,9 @@ def _set_secret(stack: auto.Stack, key: str, value: str) -> None:
     """By standard input: arguments of a process can be read by everybody on the machine."""
     place = stack.workspace
     command = ["pulumi", "config", "set", "--secret", key, "--stack", stack.name, "--non-interactive"]
-    environment = os.environ | place.env_vars
+    given = os.environ | place.env_vars
     subprocess.run(
-        command,
-        input=value,
-        text=True,
-        cwd=place.work_dir,
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=60,
+        command, input=value, text=True, cwd=place.work_dir, env=given, check=True, capture_output=True, timeout=60
     )
 
 

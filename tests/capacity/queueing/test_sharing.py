@@ -159,7 +159,7 @@ def test_a_process_that_wakes_mostly_takes_a_core_and_else_waits_for_a_tick(core
 
 
 def test_those_that_wait_take_turns() -> None:
-    """Four processes with work for seconds, on one core and on two: each has its share of the cores, a slice at a time."""
+    """Four processes with work for seconds, on one core and on two: each has its share, a slice at a time."""
     for cores in (1, 2):
         routes = {str(g): Route(1e-3, [Step((g,), 10.0, 0.0)]) for g in range(4)}
         times = simulate_sharing([Group()] * 4, routes, 400_000, cores=cores).responses
@@ -191,14 +191,12 @@ def test_a_core_is_shared_by_thread_and_not_by_call() -> None:
 
 def test_threads_and_loop_use_one_quota() -> None:
     """Calls in threads meet the stops that as many processes of the group would."""
-    shape = {"mean": 0.01, "scv": 1.0}
-    threads = simulate_sharing(
-        [Group(1, 0.5, threads=2)], {"call": Route(20, [Step((0,), **shape, in_thread=True)])}, 500
-    )
-    processes = simulate_sharing([Group(2, 0.5)], {"call": Route(20, [Step((0,), **shape)])}, 500)
+    loop, thread = Step((0,), 0.01), Step((0,), 0.01, in_thread=True)
+    threads = simulate_sharing([Group(1, 0.5, threads=2)], {"call": Route(20, [thread])}, 500)
+    processes = simulate_sharing([Group(2, 0.5)], {"call": Route(20, [loop])}, 500)
     assert np.allclose(threads.responses["call"], processes.responses["call"])
     assert threads.throttled == pytest.approx(processes.throttled)
-    both = {"hash": Route(10, [Step((0,), **shape, in_thread=True)]), "call": Route(10, [Step((0,), **shape)])}
+    both = {"hash": Route(10, [thread]), "call": Route(10, [loop])}
     shared = simulate_sharing([Group(1, 0.5, threads=2)], both, 500)
     assert len(shared.throttled) == 1
     assert shared.throttled[0] > 0.05
