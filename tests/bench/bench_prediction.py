@@ -24,7 +24,7 @@ from typing import Any
 
 from capacity.documents import REPOSITORY, sha256, to_yaml, write_text
 from capacity.evidence import Evidence, StageResult
-from capacity.leaseplan import Discipline, Endpoint, LeasePlan, LoadProfile, Stage, load_lease_plan
+from capacity.leaseplan import Deployment, Discipline, Endpoint, LeasePlan, LoadProfile, Stage, load_lease_plan
 from capacity.validation.compare import Comparison, compare, conditions
 from capacity.validation.recalibrate import (
     StationFit,
@@ -40,7 +40,8 @@ from loadtests import running
 from loadtests.machine import Speed, busy_seconds
 from loadtests.profiles import from_plan
 from loadtests.sources import LocalProcesses
-from loadtests.stations import Combine, Reading, Source, servers_of
+from loadtests.stations import Combine, Reading, servers_of
+from oss.target import Target
 from tests.loadtests.postgres import private_postgres
 from tests.loadtests.service import CALLBACK_KEY, PASSWORD, running_service
 
@@ -65,20 +66,23 @@ def stages() -> tuple[Stage, ...]:
     """Fitted and held-out stages by turns, up and down again with the overload between, so that each held-out one has
     fitted ones before and after it and whatever drifts with time meets both kinds alike.
     """
-    up = [
-        Stage(label=f"{name} {share:.0%} {{}}", duration_s=seconds, share=share, held_out=name == "held-out")
-        for pair in zip(FITTED, FORETOLD, strict=True)
-        for name, share, seconds in zip(("fitted", "held-out"), pair, (FITTED_S, FORETOLD_S), strict=True)
-    ]
-    named = [[s.model_copy(update={"label": s.label.format(way)}) for s in up] for way in ("up", "down")]
     return (
         Stage(label="idle", duration_s=5, share=0, warmup=True),
         Stage(label="warm-up", duration_s=4, share=0.3, warmup=True),
-        *named[0],
+        *by_turns(FITTED, FORETOLD, "up"),
         Stage(label=OVERLOAD, duration_s=10, share=1.5, held_out=True),
         Stage(label=DRAIN, duration_s=8, share=0, held_out=True),
-        *reversed(named[1]),
+        *reversed(by_turns(FITTED, FORETOLD, "down")),
     )
+
+
+def by_turns(fitted: Sequence[float], foretold: Sequence[float], way: str) -> list[Stage]:
+    """A fitted stage, a held-out one, and so on, by their shares."""
+    return [
+        Stage(label=f"{name} {share:.0%} {way}", duration_s=seconds, share=share, held_out=name == "held-out")
+        for pair in zip(fitted, foretold, strict=True)
+        for name, share, seconds in zip(("fitted", "held-out"), pair, (FITTED_S, FORETOLD_S), strict=True)
+    ]
 
 
 def rows() -> list[dict[str, Any]]:
@@ -99,18 +103,19 @@ def measured() -> tuple[LeasePlan, Evidence]:
             given = {"REGISTRY_LATENCY_MS": str(LATENCY_MS), "REGISTRY_LATENCY_SIGMA": str(SIGMA)}
             service = stack.enter_context(running_service(postgres.create("bench"), given))
         pids = {SERVICE: service.pid, DATABASE: postgres.pid}
-        sources: list[Source] = [LocalProcesses(pids), Core(cores[0]), Speed(cores[:1])]
+        sources = (LocalProcesses(pids), Core(cores[0]), Speed(cores[:1]))
+        target = Target(service.url, None, PASSWORD, CALLBACK_KEY, sources)
         with pinned(cores[-1:]):
             factor = SHARE_A_CORE
             for share, next_stages in ((TRIALS[0], trial(TRIALS[1])), (TRIALS[1], stages())):
                 tried = loopback_plan(factor)
-                *_, found = offer(tried, trial(share), service.url, sources, folder).stages
+                *_, found = offer(tried, trial(share), target, folder).stages
                 busy = sum(r.cpu_seconds for r in found.stations if r.station in pids) / found.duration_s
                 cost = busy / (share * planned_cores(tried, trial(share)))
                 for _ in range(5):  # so that a share of one keeps the core busy
                     factor /= cost * planned_cores(loopback_plan(factor), next_stages)
             plan = loopback_plan(factor)
-            return plan, offer(plan, stages(), service.url, sources, folder)
+            return plan, offer(plan, stages(), target, folder)
 
 
 def trial(share: float) -> tuple[Stage, ...]:
@@ -182,22 +187,36 @@ def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
     usual = fixed_work_ms(fitted_stages(evidence))
     full = [s for s in evidence.stages if s.label in (OVERLOAD, DRAIN)]
     held_out = [s for s in measured_stages(evidence, held_out=True) if s not in full]
-    ours, peers = (foretold(plan, evidence, fits, held_out, how) for how in ("ps", "fcfs"))
+    out = held_out_rows(plan.phases[0].rack, plan.endpoints, evidence, fits, held_out, "the core")
+    found, reached = saturation(plan.endpoints, fits, full, usual)
+    name = f"saturation: {found:.0f} calls/s of the overload's mix foretold, {reached:.0f} measured: error"
+    out.append(row(name, abs(reached / found - 1), SATURATION_BAR, None))
+    return out
+
+
+def held_out_rows(
+    deployment: Deployment,
+    endpoints: tuple[Endpoint, ...],
+    evidence: Evidence,
+    fits: Mapping[str, StationFit],
+    stages: Sequence[StageResult],
+    machine: str,
+) -> list[dict[str, Any]]:
+    """Errors of p95 at each level of load, and of p95 and utilisation over all; above BUSIEST without a bar."""
+    usual = fixed_work_ms(fitted_stages(evidence))
+    ours, peers = (foretold(deployment, endpoints, evidence, fits, stages, how) for how in ("ps", "fcfs"))
     out = []
-    for share in FORETOLD:
-        level = [s for s in held_out if s.share == share]
+    for share in sorted({s.share for s in stages}):
+        level = [s for s in stages if s.share == share]
         labels = {s.label for s in level}
         mine, theirs = ([r for r in told if r.stage in labels] for told in (ours, peers))
-        used = statistics.mean(s.machine_busy_cores or 0.0 for s in level)
+        used = statistics.mean(s.machine_busy_cores or 0.0 for s in level) / evidence.machine.cores
         paces = " and ".join(f"{pace(s, usual):.2f}" for s in level)
-        name = f"held-out at {used:.0%} of the core, pace {paces}: p95, median error; {bounded(mine)}"
+        name = f"held-out at {used:.0%} of {machine}, pace {paces}: p95, median error; {bounded(mine)}"
         out.append(row(name, middle(mine, "p95"), P95_BAR if used <= BUSIEST else None, middle(theirs, "p95")))
     name = f"held-out stages together: p95, median error; {bounded(ours)}"
     out.append(row(name, middle(ours, "p95"), P95_BAR, middle(peers, "p95")))
     out.append(row("held-out stages together: utilisation, median error", middle(ours, "utilisation"), 0.10, None))
-    found, reached = saturation(plan.endpoints, fits, full, usual)
-    name = f"saturation: {found:.0f} calls/s of the overload's mix foretold, {reached:.0f} measured: error"
-    out.append(row(name, abs(reached / found - 1), SATURATION_BAR, None))
     return out
 
 
@@ -209,14 +228,18 @@ def bounded(told: Sequence[Comparison]) -> str:
 
 
 def foretold(
-    plan: LeasePlan, evidence: Evidence, fits: Mapping[str, StationFit], stages: Sequence[StageResult], how: Discipline
+    deployment: Deployment,
+    endpoints: tuple[Endpoint, ...],
+    evidence: Evidence,
+    fits: Mapping[str, StationFit],
+    stages: Sequence[StageResult],
+    how: Discipline,
 ) -> list[Comparison]:
     """The comparisons that tell, of stages predicted under a discipline."""
-    rack = plan.phases[0].rack
-    stations = tuple(s if s.kind == "upstream" else s.model_copy(update={"discipline": how}) for s in rack.stations)
-    deployment = rack.model_copy(update={"stations": stations})
-    given = conditions(deployment, plan.endpoints, evidence, fits, with_measured=True)
-    return [r for r in compare(deployment, plan.endpoints, stages, given) if r.telling]
+    stations = (s if s.kind == "upstream" else s.model_copy(update={"discipline": how}) for s in deployment.stations)
+    place = deployment.model_copy(update={"stations": tuple(stations)})
+    given = conditions(place, endpoints, evidence, fits, with_measured=True)
+    return [r for r in compare(place, endpoints, stages, given) if r.telling]
 
 
 def saturation(
@@ -273,28 +296,28 @@ def _merged(demand_ms: Mapping[str, float]) -> dict[str, float]:
     return {station: ms for station, ms in out.items() if ms > 0}
 
 
-def offer(plan: LeasePlan, stages: tuple[Stage, ...], url: str, sources: Sequence[Source], folder: Path) -> Evidence:
-    """One run of a profile with these stages."""
+def offer(plan: LeasePlan, stages: tuple[Stage, ...], target: Target, folder: Path, phase: int = 1) -> Evidence:
+    """One run of a profile with these stages, against the rack of a phase or what stands for it."""
     profile = profile_of(stages)
     lock = folder / "bench.lock.yaml"
     write_text(lock, to_yaml(plan.model_copy(update={"loadtests": (profile,)})))
-    test = from_plan(plan, str(lock), sha256(lock), profile, 1)
     request = running.Request(
-        test=test,
+        test=from_plan(plan, str(lock), sha256(lock), profile, phase),
         run=f"bench-{stages[-1].label}",
         plan=lock,
         profile="bench",
-        phase=1,
+        phase=phase,
         scale="rack",
-        host=url,
+        host=target.host,
+        ca_file=target.ca_file,
         evidence_folder=folder,
         log_file=folder / "log",
-        password=PASSWORD,
-        callback_key=CALLBACK_KEY,
+        password=target.password,
+        callback_key=target.callback_key,
         lateness_bound_ms=60_000.0,  # the last stage overloads the target
     )
-    servers = {**servers_of(plan.phases[0].rack), CORE: 1.0}
-    outcome = running.run(request, sources, servers, lambda status: None)
+    servers = {**servers_of(plan.deployment(phase, "rack")), CORE: 1.0}
+    outcome = running.run(request, target.sources, servers, lambda status: None)
     if outcome.error is not None:
         raise outcome.error
     return outcome.evidence

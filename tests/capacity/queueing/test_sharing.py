@@ -163,10 +163,9 @@ def test_those_that_wait_take_turns() -> None:
     for cores in (1, 2):
         routes = {str(g): Route(1e-3, [Step((g,), 10.0, 0.0)]) for g in range(4)}
         times = simulate_sharing([Group()] * 4, routes, 400_000, cores=cores).responses
-        shared = simulate_sharing([Group(width=cores)], {"all": Route(4e-3, routes["0"].steps)}, 400_000).responses[
-            "all"
-        ]
         together = np.concatenate(list(times.values()))
+        one = {"all": Route(4e-3, routes["0"].steps)}
+        shared = simulate_sharing([Group(width=cores)], one, 400_000).responses["all"]
         assert together.mean() == pytest.approx(shared.mean(), rel=0.02)
 
 

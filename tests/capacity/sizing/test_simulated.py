@@ -69,7 +69,7 @@ def test_every_endpoint_keeps_its_slo(phase: int) -> None:
 
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_formulas_are_near_and_on_the_safe_side(phase: int) -> None:
-    """Where threads beside the loop find free cores on their worker, formulas only bound: they let all share the pod."""
+    """Where threads beside the loop find free cores on their worker formulas only bound: there all share the pod."""
     threaded = {e.id for e in leased().endpoints if e.in_threads > 0}
     for endpoint, predicted, measured in rows(leased().phases[phase - 1]):
         assert 0.95 * measured <= predicted, endpoint

@@ -1,0 +1,81 @@
+"""What the model foretells of held-out stages on a rack of phase 3, load generator and all on one machine.
+
+The rack is built as `oss rehearse` builds it and taken away at the end. Stages that demands are fitted to and held-out
+ones come by turns, up to four fifths of the machine and down again. The peer foretells the same stages from the same
+fit with first come, first served stations.
+
+Plan and evidence of the last run stay in build/rack-prediction, so that `judged` can be asked again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from capacity.documents import REPOSITORY, to_yaml, write_text
+from capacity.evidence import Evidence
+from capacity.leaseplan import LeasePlan, Stage, load_lease_plan
+from capacity.progress import Silent
+from capacity.validation.recalibrate import fit_stations, measured_stages
+from infra.engine.stack_files import stack_file
+from infra.engine.workspace import LAYERS
+from oss.rehearse import Rehearsal
+from oss.steps import Steps
+from oss.target import Target, environment_target
+from tests.bench.bench_prediction import by_turns, held_out_rows, offer
+
+ENVIRONMENT, PHASE = "benchrack", 3
+FITTED, FORETOLD = (0.6, 1.4, 2.1), (1.0, 1.8, 2.5)
+"""Of the design rate; at 1.5 times that rate a machine of two cores is 40 to 45 % busy."""
+KEPT = REPOSITORY / "build" / "rack-prediction"
+
+
+def stages() -> tuple[Stage, ...]:
+    """Fitted and held-out stages by turns, up and down again."""
+    return (
+        Stage(label="idle", duration_s=10, share=0, warmup=True),
+        Stage(label="warm-up", duration_s=8, share=0.5, warmup=True),
+        *by_turns(FITTED, FORETOLD, "up"),
+        *reversed(by_turns(FITTED, FORETOLD, "down")),
+    )
+
+
+def rows() -> list[dict[str, Any]]:
+    """Errors of 95th percentiles and utilisations of the held-out stages."""
+    plan, evidence = measured()
+    write_text(KEPT / "plan.lock.yaml", to_yaml(plan))
+    write_text(KEPT / "evidence.json", evidence.model_dump_json(indent=1))
+    return judged(plan, evidence)
+
+
+def measured() -> tuple[LeasePlan, Evidence]:
+    """The plan, and what was measured of the stages."""
+    plan = load_lease_plan(REPOSITORY / "capacity/plans/national.lock.yaml", verify=False)
+    with rack(plan) as target, tempfile.TemporaryDirectory(prefix="oss-bench-") as folder:
+        return plan, offer(plan, stages(), target, Path(folder), PHASE)
+
+
+@contextmanager
+def rack(plan: LeasePlan) -> Iterator[Target]:
+    """A rack of the phase with everything on it, as a target of load."""
+    rehearsal = Rehearsal(ENVIRONMENT, PHASE, "rehearsal")
+    with tempfile.TemporaryDirectory(prefix="oss-bench-") as folder:
+        steps = Steps(Path(folder) / "steps.json")
+        try:
+            steps.run([s for s in rehearsal.steps() if s.name not in ("load test", "verdict")])
+            yield environment_target(ENVIRONMENT, plan.deployment(PHASE, "rack"), Silent())
+        finally:
+            rehearsal.take_down(steps)
+            for layer in LAYERS:
+                stack_file(ENVIRONMENT, layer).unlink(missing_ok=True)
+
+
+def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
+    """The rows that a run gives."""
+    fits = fit_stations(plan.endpoints, evidence)
+    held_out = measured_stages(evidence, held_out=True)
+    place = plan.deployment(PHASE, "rack")
+    return held_out_rows(place, plan.endpoints, evidence, fits, held_out, "the machine")
