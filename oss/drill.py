@@ -92,6 +92,7 @@ def _restore(
     made = restore(server, access, line)
     notes = [f"{made.tables} tables with {made.rows} rows compared, by count and checksum", *made.differing]
     notes.append("the backup was taken by the drill itself; RPO counts from its end")
+    notes.append(f"the newest nightly backup on the server: {made.nightly or 'none yet'}")
     return drill_evidence(
         "restore_drill",
         outputs,

@@ -25,6 +25,7 @@ from typing import Any
 
 MIB = 1 << 20
 HEARTBEAT_S = 0.5
+NIGHTLY = "/var/backups/postgresql"  # playbooks/roles/postgresql
 SCRATCH_PORT = "5999"  # it names the socket's file: the copy listens on no network
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -206,11 +207,28 @@ def drill(given: dict[str, Any]) -> None:
         with step("compare rows and checksums") as said:
             restored = fingerprint(database, socket)
             said.append(f"{len(restored)} tables")
-        tell("result", before=before, after=after, restored=restored, rto_s=rto, rpo_s=lost - newest, bytes=size)
+        loss = lost - newest
+        tell(
+            "result",
+            before=before,
+            after=after,
+            restored=restored,
+            rto_s=rto,
+            rpo_s=loss,
+            bytes=size,
+            nightly=nightly(),
+        )
     finally:
         tell("doing", what="removing the copy")
         end_cluster(programs, scratch)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def nightly() -> str:
+    """The newest backup that the server made by itself, by its name, which is its time; empty without any."""
+    with contextlib.suppress(OSError):
+        return max((name for name in os.listdir(NIGHTLY) if name.endswith("Z")), default="")
+    return ""
 
 
 def configure(data: str, socket: str) -> None:

@@ -26,7 +26,10 @@ Fingerprint = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a drill came to: seconds until the copy answered, seconds of work lost, and the tables that differ."""
+    """What a drill came to: seconds until the copy answered, seconds of work lost, and the tables that differ.
+
+    `nightly`: name of the newest backup that the server made by itself; empty without any.
+    """
 
     steps: tuple[DrillStep, ...]
     rto_s: float
@@ -34,6 +37,7 @@ class Restored:
     tables: int
     rows: int
     differing: tuple[str, ...]
+    nightly: str = ""
 
     def bounds(self, rto_s: float, rpo_s: float) -> list[Bound]:
         """Against what they may be."""
@@ -75,6 +79,7 @@ def restore(server: FleetServer, access: SshAccess, progress: Progress) -> Resto
         tables=len(restored),
         rows=sum(rows for rows, _ in restored.values()),
         differing=differing(last["before"], last["after"], restored),
+        nightly=last["nightly"],
     )
 
 

@@ -30,6 +30,19 @@ RULES = (
     FirewallRule(to_role="database", source="database", protocol="tcp", ports=(5432,), purpose="replication"),
 )
 PATIENCE_S = 60.0
+START_A_COPY = """
+copy=/var/lib/postgresql/copy
+as_postgres() {{ runuser -u postgres -- "$@"; }}
+cp -a {backup} $copy && cd /
+rm -f $copy/standby.signal
+: > $copy/postgresql.conf
+echo 'local all postgres peer' > $copy/pg_hba.conf
+options="-c listen_addresses= -c port=5999 -c unix_socket_directories=$copy -c max_connections=200"
+as_postgres /usr/lib/postgresql/15/bin/pg_ctl start --wait --silent --pgdata $copy --log $copy/log --options "$options"
+as_postgres psql --no-psqlrc -At --host $copy --port 5999 -d oss -c 'SELECT number FROM permits'
+as_postgres /usr/lib/postgresql/15/bin/pg_ctl stop --silent --mode immediate --pgdata $copy
+rm -rf $copy
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +98,36 @@ def test_a_replica_follows_reads_only_and_a_second_run_changes_nothing(pair: Lab
         time.sleep(0.2)
     assert "read-only transaction" in sql(pair, REPLICA, "INSERT INTO permits VALUES (43)")
     assert pair.configure().changed == {}
+
+
+@pytest.mark.parametrize("name", [PRIMARY, REPLICA])
+def test_backups_are_checked_kept_and_can_be_started(pair: Lab, name: str) -> None:
+    """Two nights and a broken one before: the newest two are there, and a cluster started from the last one answers."""
+    folder = "/var/backups/postgresql"
+    nights = ("20180101T183000Z", "20180102T183000Z", "20180103T183000Z.unfinished")
+    pair.ssh(name, " ".join(["mkdir", *(f"{folder}/{night}" for night in nights)]))
+    said = pair.ssh(name, "systemctl start postgresql-backup && echo made")
+    assert said == "made", pair.ssh(name, "journalctl --unit postgresql-backup --lines 20 --no-pager")
+    kept = pair.ssh(name, f"ls {folder}").split()
+    assert len(kept) == 2
+    assert kept[0] == "20180102T183000Z"
+    assert pair.ssh(name, f"stat --format '%U %a' {folder} {folder}/{kept[-1]}").split() == ["postgres", "700"] * 2
+    found = pair.ssh(name, START_A_COPY.format(backup=f"{folder}/{kept[-1]}"))
+    assert found == "42"
+
+
+def test_a_backup_without_room_says_so_and_leaves_the_others(pair: Lab) -> None:
+    """The folder on a small file system of its own, as a full disk is."""
+    folder = "/var/backups/postgresql"
+    pair.ssh(PRIMARY, f"mount -t tmpfs -o size=2m,uid=postgres,mode=0700 tmpfs {folder}")
+    pair.ssh(PRIMARY, f"mkdir {folder}/20180101T000000Z")
+    try:
+        assert "failed" in pair.ssh(PRIMARY, "systemctl start postgresql-backup").lower()
+        told = pair.ssh(PRIMARY, "journalctl --unit postgresql-backup --lines 5 --no-pager --output cat")
+        assert "no room" in told
+        assert pair.ssh(PRIMARY, f"ls {folder}") == "20180101T000000Z"
+    finally:
+        pair.ssh(PRIMARY, f"umount {folder}")
 
 
 def test_a_server_with_data_of_its_own_is_never_made_a_replica(pair: Lab) -> None:
