@@ -54,7 +54,7 @@ TRIALS = (0.2, 0.6)
 """Of the core: what the first trial hopes to keep busy, and what the second does, once the first is known."""
 SHARE_A_CORE = 10.0
 """Of the plan's rates on a rack, a first guess of what keeps one core busy."""
-FITTED, FORETOLD = (0.3, 0.5, 0.62, 0.72), (0.4, 0.55, 0.68, 0.77)
+FITTED, FORETOLD = (0.3, 0.5, 0.62, 0.72, 0.82), (0.4, 0.55, 0.68, 0.77, 0.86)
 FITTED_S, FORETOLD_S = 15, 45
 """Held-out stages are the longer: what 11 seconds show of p95 varies by 11 to 22 % by itself, what 45 seconds show by 7
 to 13 % (medians of stages simulated so long against endless ones, at 40 to 85 % of the core)."""
