@@ -287,7 +287,7 @@ def loopback_plan(factor: float) -> LeasePlan:
     rates = {kind: rate * factor for kind, rate in rack.class_rates_per_s.items()}
     small = rack.model_copy(update={"class_rates_per_s": rates, "services": (part,), "stations": stations})
     phase = plan.phases[0].model_copy(update={"rack": small})
-    return plan.model_copy(update={"inputs": {}, "endpoints": endpoints, "phases": (phase, *plan.phases[1:])})
+    return plan.model_copy(update={"endpoints": endpoints, "phases": (phase, *plan.phases[1:])})
 
 
 def _merged(demand_ms: Mapping[str, float]) -> dict[str, float]:
@@ -300,7 +300,7 @@ def offer(plan: LeasePlan, stages: tuple[Stage, ...], target: Target, folder: Pa
     """One run of a profile with these stages, against the rack of a phase or what stands for it."""
     profile = profile_of(stages)
     lock = folder / "bench.lock.yaml"
-    write_text(lock, to_yaml(plan.model_copy(update={"loadtests": (profile,)})))
+    write_text(lock, to_yaml(plan.model_copy(update={"inputs": {}, "loadtests": (profile,)})))
     request = running.Request(
         test=from_plan(plan, str(lock), sha256(lock), profile, phase),
         run=f"bench-{stages[-1].label}",
