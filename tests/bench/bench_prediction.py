@@ -184,14 +184,10 @@ def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
     """The rows that a run gives."""
     evidence = on_one_core(evidence)
     fits = fit_stations(plan.endpoints, evidence)
-    usual = fixed_work_ms(fitted_stages(evidence))
-    full = [s for s in evidence.stages if s.label in (OVERLOAD, DRAIN)]
-    held_out = [s for s in measured_stages(evidence, held_out=True) if s not in full]
-    out = held_out_rows(plan.phases[0].rack, plan.endpoints, evidence, fits, held_out, "the core")
-    found, reached = saturation(plan.endpoints, fits, full, usual)
-    name = f"saturation: {found:.0f} calls/s of the overload's mix foretold, {reached:.0f} measured: error"
-    out.append(row(name, abs(reached / found - 1), SATURATION_BAR, None))
-    return out
+    return [
+        *held_out_rows(plan.phases[0].rack, plan.endpoints, evidence, fits, "the core"),
+        saturation_row(plan.endpoints, evidence, fits),
+    ]
 
 
 def held_out_rows(
@@ -199,10 +195,10 @@ def held_out_rows(
     endpoints: tuple[Endpoint, ...],
     evidence: Evidence,
     fits: Mapping[str, StationFit],
-    stages: Sequence[StageResult],
     machine: str,
 ) -> list[dict[str, Any]]:
     """Errors of p95 at each level of load, and of p95 and utilisation over all; above BUSIEST without a bar."""
+    stages = [s for s in measured_stages(evidence, held_out=True) if s.label not in (OVERLOAD, DRAIN)]
     usual = fixed_work_ms(fitted_stages(evidence))
     ours, peers = (foretold(deployment, endpoints, evidence, fits, stages, how) for how in ("ps", "fcfs"))
     out = []
@@ -242,30 +238,35 @@ def foretold(
     return [r for r in compare(place, endpoints, stages, given) if r.telling]
 
 
-def saturation(
-    endpoints: tuple[Endpoint, ...],
-    fits: Mapping[str, StationFit],
-    stages: Sequence[StageResult],
-    usual_ms: float | None,
-) -> tuple[float, float]:
-    """Calls a second, of the mix answered in these stages, that use up the core: foretold, and measured.
+def saturation_row(
+    endpoints: tuple[Endpoint, ...], evidence: Evidence, fits: Mapping[str, StationFit]
+) -> dict[str, Any]:
+    """Calls a second, of the mix answered in overload and drain, that use up the machine: foretold, and measured.
 
     All that was offered in the overload is answered by the end of the drain, so that calls and CPU belong together
     (answers in the overload alone are mostly of short calls, since interleaved service puts long ones off). Foretold:
-    calls times fitted demands at each stage's pace. Measured: CPU that the stations used. Both less their idling.
+    calls times fitted demands at each stage's pace. Measured: CPU that the stations used. Both less their idling, of
+    the cores that anything else leaves them.
     """
+    stages = [s for s in evidence.stages if s.label in (OVERLOAD, DRAIN)]
+    usual = fixed_work_ms(fitted_stages(evidence))
     idle = sum(fit.background_cores for fit in fits.values())
     answered = sum(r.count for s in stages for r in s.endpoints)
     used = [sum(r.cpu_seconds for r in s.stations) - idle * s.duration_s for s in stages]
     # A call is counted in the stage that it was meant for; the pace is that of the stage in which CPU was used.
-    slowed = sum(u * pace(s, usual_ms) for u, s in zip(used, stages, strict=True)) / sum(used)
+    slowed = sum(u * pace(s, usual) for u, s in zip(used, stages, strict=True)) / sum(used)
     work = sum(
         calls_in(s, endpoints).get(e, 0.0) * d[0] / 1e3
         for s in stages
         for fit in fits.values()
         for e, d in fit.demands_ms.items()
     )
-    return (1.0 - idle) * answered / (work * slowed), (1.0 - idle) * answered / sum(used)
+    full = next(s for s in stages if s.label == OVERLOAD)
+    own = sum(r.cpu_seconds for r in full.stations) / full.duration_s
+    left = evidence.machine.cores - max(0.0, (full.machine_busy_cores or own) - own) - idle
+    found, reached = left * answered / (work * slowed), left * answered / sum(used)
+    name = f"saturation: {found:.0f} calls/s of the overload's mix foretold, {reached:.0f} measured: error"
+    return row(name, abs(reached / found - 1), SATURATION_BAR, None)
 
 
 def loopback_plan(factor: float) -> LeasePlan:

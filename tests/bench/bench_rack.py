@@ -1,7 +1,8 @@
 """What the model foretells of held-out stages on a rack of phase 3, load generator and all on one machine.
 
 The rack is built as `oss rehearse` builds it and taken away at the end. Stages that demands are fitted to and held-out
-ones come by turns, up to four fifths of the machine and down again. The peer foretells the same stages from the same
+ones come by turns, up to four fifths of the machine and down again; between the halves `overload` offers more than the
+machine can do, and `drain` nothing until all is answered. The peer foretells the same stages from the same
 fit with first come, first served stations.
 
 Plan and evidence of the last run stay in build/rack-prediction, so that `judged` can be asked again.
@@ -19,32 +20,35 @@ from capacity.documents import REPOSITORY, to_yaml, write_text
 from capacity.evidence import Evidence
 from capacity.leaseplan import LeasePlan, Stage, load_lease_plan
 from capacity.progress import Silent
-from capacity.validation.recalibrate import fit_stations, measured_stages
+from capacity.validation.recalibrate import fit_stations
 from infra.engine.stack_files import stack_file
 from infra.engine.workspace import LAYERS
 from oss.rehearse import Rehearsal
 from oss.steps import Steps
 from oss.target import Target, environment_target
-from tests.bench.bench_prediction import by_turns, held_out_rows, offer
+from tests.bench.bench_prediction import DRAIN, OVERLOAD, by_turns, held_out_rows, offer, saturation_row
 
 ENVIRONMENT, PHASE = "benchrack", 3
 FITTED, FORETOLD = (0.6, 1.5, 2.4, 3.2), (1.0, 2.0, 2.8, 3.6)
 """Of the design rate; at 2.5 times that rate a machine of two cores is 50 to 65 % busy, as fast as it is that day."""
+OVER = 5.5
 KEPT = REPOSITORY / "build" / "rack-prediction"
 
 
 def stages() -> tuple[Stage, ...]:
-    """Fitted and held-out stages by turns, up and down again."""
+    """Fitted and held-out stages by turns, up and down again, with more than the machine can do between."""
     return (
         Stage(label="idle", duration_s=10, share=0, warmup=True),
         Stage(label="warm-up", duration_s=8, share=0.5, warmup=True),
         *by_turns(FITTED, FORETOLD, "up"),
+        Stage(label=OVERLOAD, duration_s=10, share=OVER, held_out=True),
+        Stage(label=DRAIN, duration_s=20, share=0, held_out=True),
         *reversed(by_turns(FITTED, FORETOLD, "down")),
     )
 
 
 def rows() -> list[dict[str, Any]]:
-    """Errors of 95th percentiles and utilisations of the held-out stages."""
+    """Errors of 95th percentiles and utilisations of the held-out stages, and of the rate at which it saturates."""
     plan, evidence = measured()
     write_text(KEPT / "plan.lock.yaml", to_yaml(plan))
     write_text(KEPT / "evidence.json", evidence.model_dump_json(indent=1))
@@ -76,6 +80,6 @@ def rack(plan: LeasePlan) -> Iterator[Target]:
 def judged(plan: LeasePlan, evidence: Evidence) -> list[dict[str, Any]]:
     """The rows that a run gives."""
     fits = fit_stations(plan.endpoints, evidence)
-    held_out = measured_stages(evidence, held_out=True)
     place = plan.deployment(PHASE, "rack")
-    return held_out_rows(place, plan.endpoints, evidence, fits, held_out, "the machine")
+    held_out = held_out_rows(place, plan.endpoints, evidence, fits, "the machine")
+    return [*held_out, saturation_row(plan.endpoints, evidence, fits)]
