@@ -1,8 +1,9 @@
 """What the model foretells of held-out stages on a rack of phase 3, load generator and all on one machine.
 
 The rack is built as `oss rehearse` builds it and taken away at the end. Stages that demands are fitted to and held-out
-ones come by turns, up to four fifths of the machine and down again; between the halves `overload` offers more than the
-machine can do, and `drain` nothing until all is answered. The peer foretells the same stages from the same
+ones come by turns, up to four fifths of the machine and down again; then `overload` offers more than the machine can
+do, and `drain` nothing until all is answered. Last, since the database's checkpoint after it holds up writes for a
+minute on one disk. The peer foretells the same stages from the same
 fit with first come, first served stations.
 
 Plan and evidence of the last run stay in build/rack-prediction, so that `judged` can be asked again.
@@ -36,14 +37,14 @@ KEPT = REPOSITORY / "build" / "rack-prediction"
 
 
 def stages() -> tuple[Stage, ...]:
-    """Fitted and held-out stages by turns, up and down again, with more than the machine can do between."""
+    """Fitted and held-out stages by turns, up and down again, and at last more than the machine can do."""
     return (
         Stage(label="idle", duration_s=10, share=0, warmup=True),
         Stage(label="warm-up", duration_s=8, share=0.5, warmup=True),
         *by_turns(FITTED, FORETOLD, "up"),
+        *reversed(by_turns(FITTED, FORETOLD, "down")),
         Stage(label=OVERLOAD, duration_s=10, share=OVER, held_out=True),
         Stage(label=DRAIN, duration_s=20, share=0, held_out=True),
-        *reversed(by_turns(FITTED, FORETOLD, "down")),
     )
 
 
