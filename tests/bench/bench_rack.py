@@ -2,9 +2,8 @@
 
 The rack is built as `oss rehearse` builds it and taken away at the end. Stages that demands are fitted to and held-out
 ones come by turns, up to four fifths of the machine and down again; then `overload` offers more than the machine can
-do, and `drain` nothing until all is answered. Last, since the database's checkpoint after it holds up writes for a
-minute on one disk. The peer foretells the same stages from the same
-fit with first come, first served stations.
+do, and `drain` nothing until all is answered. Last, since writes took up to ten times as long for two minutes after it.
+The peer foretells the same stages from the same fit with first come, first served stations.
 
 Plan and evidence of the last run stay in build/rack-prediction, so that `judged` can be asked again.
 """
