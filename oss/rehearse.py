@@ -97,14 +97,12 @@ class Rehearsal:
 
     def steps(self) -> list[Step]:
         """All steps in order, with the seconds that each usually takes."""
+        return [*self.bring_up(), Step("load test", self.load, 80), Step("verdict", self.judge, 2)]
+
+    def bring_up(self) -> list[Step]:
+        """Those after which everything stands and can be loaded."""
         built = [Step(s.name, s.do, s.usual_s) for s in self.rollout.steps()]
-        return [
-            Step("plan", self.plan, 5),
-            Step("phase", self.move, 2),
-            *built,
-            Step("load test", self.load, 80),
-            Step("verdict", self.judge, 2),
-        ]
+        return [Step("plan", self.plan, 5), Step("phase", self.move, 2), *built]
 
     def plan(self, progress: Progress) -> str:
         """Use the lease plan when it is that of its inputs; else compute it."""

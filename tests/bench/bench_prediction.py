@@ -88,9 +88,14 @@ def by_turns(fitted: Sequence[float], foretold: Sequence[float], way: str) -> li
 def rows() -> list[dict[str, Any]]:
     """Errors of 95th percentiles and utilisations of the held-out stages, and of the rate at which it saturates."""
     plan, evidence = measured()
-    write_text(KEPT / "plan.lock.yaml", to_yaml(plan))
-    write_text(KEPT / "evidence.json", evidence.model_dump_json(indent=1))
+    keep(KEPT, plan, evidence)
     return judged(plan, evidence)
+
+
+def keep(folder: Path, plan: LeasePlan, evidence: Evidence) -> None:
+    """What a run rests on, so that it can be judged again."""
+    write_text(folder / "plan.lock.yaml", to_yaml(plan))
+    write_text(folder / "evidence.json", evidence.model_dump_json(indent=1))
 
 
 def measured() -> tuple[LeasePlan, Evidence]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from capacity.documents import REPOSITORY, to_yaml, write_text
+from capacity.documents import REPOSITORY
 from capacity.evidence import Evidence
 from capacity.leaseplan import LeasePlan, Stage, load_lease_plan
 from capacity.progress import Silent
@@ -26,7 +26,7 @@ from infra.engine.workspace import LAYERS
 from oss.rehearse import Rehearsal
 from oss.steps import Steps
 from oss.target import Target, environment_target
-from tests.bench.bench_prediction import DRAIN, OVERLOAD, by_turns, held_out_rows, offer, saturation_row
+from tests.bench.bench_prediction import DRAIN, OVERLOAD, by_turns, held_out_rows, keep, offer, saturation_row
 
 ENVIRONMENT, PHASE = "benchrack", 3
 FITTED, FORETOLD = (0.6, 1.5, 2.4, 3.2), (1.0, 2.0, 2.8, 3.6)
@@ -50,8 +50,7 @@ def stages() -> tuple[Stage, ...]:
 def rows() -> list[dict[str, Any]]:
     """Errors of 95th percentiles and utilisations of the held-out stages, and of the rate at which it saturates."""
     plan, evidence = measured()
-    write_text(KEPT / "plan.lock.yaml", to_yaml(plan))
-    write_text(KEPT / "evidence.json", evidence.model_dump_json(indent=1))
+    keep(KEPT, plan, evidence)
     return judged(plan, evidence)
 
 
@@ -69,7 +68,7 @@ def rack(plan: LeasePlan) -> Iterator[Target]:
     with tempfile.TemporaryDirectory(prefix="oss-bench-") as folder:
         steps = Steps(Path(folder) / "steps.json")
         try:
-            steps.run([s for s in rehearsal.steps() if s.name not in ("load test", "verdict")])
+            steps.run(rehearsal.bring_up())
             yield environment_target(ENVIRONMENT, plan.deployment(PHASE, "rack"), Silent())
         finally:
             rehearsal.take_down(steps)

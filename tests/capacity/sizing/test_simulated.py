@@ -24,11 +24,15 @@ def leased() -> LeasePlan:
 
 
 @functools.cache
-def simulated(phase: int) -> StagePrediction:
+def simulated(phase: int, in_threads: bool) -> StagePrediction:
+    """`in_threads`: whether hashes run beside the loop, as they do; formulas let all of a pod's work share its core."""
     place = leased().phases[phase - 1].national
     rates = {e.endpoint: e.arrival_rate_per_s for e in place.endpoints}
     given = Conditions(demand_ms=demands(phase), pods_told_apart=False)
-    return simulate_stage(place, leased().endpoints, rates, given, calls=CALLS)
+    endpoints = leased().endpoints
+    if not in_threads:
+        endpoints = tuple(e.model_copy(update={"in_threads": 0.0}) for e in endpoints)
+    return simulate_stage(place, endpoints, rates, given, calls=CALLS)
 
 
 def demands(phase: int) -> dict[tuple[str, str], float]:
@@ -48,11 +52,11 @@ def demands(phase: int) -> dict[tuple[str, str], float]:
     }
 
 
-def rows(phase: PhasePlan) -> list[tuple[str, float, float]]:
+def rows(phase: PhasePlan, in_threads: bool) -> list[tuple[str, float, float]]:
     """Endpoint, p95 predicted by formulas and by simulation, in ms; of those that are called from outside."""
     inner = {name for e in launch().endpoints for name in e.calls}
     ours = {e.endpoint: e.p95_ms for e in phase.national.endpoints}
-    stage = simulated(phase.id)
+    stage = simulated(phase.id, in_threads)
     return [
         (e.endpoint, ours[e.endpoint], e.p95_ms)
         for e in stage.endpoints
@@ -63,14 +67,19 @@ def rows(phase: PhasePlan) -> list[tuple[str, float, float]]:
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_every_endpoint_keeps_its_slo(phase: int) -> None:
     limits = {e.id: e.slo_p95_ms for e in launch().endpoints}
-    for endpoint, _, measured in rows(leased().phases[phase - 1]):
+    for endpoint, _, measured in rows(leased().phases[phase - 1], in_threads=True):
         assert measured <= limits[endpoint] * 1.03, endpoint
 
 
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_formulas_are_near_and_on_the_safe_side(phase: int) -> None:
-    """Where threads beside the loop find free cores on their worker formulas only bound: there all share the pod."""
-    threaded = {e.id for e in leased().endpoints if e.in_threads > 0}
-    for endpoint, predicted, measured in rows(leased().phases[phase - 1]):
+    """What a gamma law says of sharing is a little longer for calls that all cost the same (scv of 0.01): hashes."""
+    same = {e.id for e in leased().endpoints if e.scv is not None and e.scv < 0.05}
+    for endpoint, predicted, measured in rows(leased().phases[phase - 1], in_threads=False):
+        assert 0.95 * measured <= predicted <= (1.25 if endpoint in same else 1.2) * measured, endpoint
+
+
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_threads_beside_the_loop_keep_formulas_on_the_safe_side(phase: int) -> None:
+    for endpoint, predicted, measured in rows(leased().phases[phase - 1], in_threads=True):
         assert 0.95 * measured <= predicted, endpoint
-        assert predicted <= 1.2 * measured or endpoint in threaded, endpoint

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from infra.kubernetes_provider.cluster import Cluster
+from infra.kubernetes_provider.readiness import condition
 from infra.kubernetes_provider.tokens import Kind
-from infra.nodes.nodes import NODE, nodes
+from infra.nodes.nodes import NODE, forget, nodes
 from infra.nodes.reach import reached
 from infra.toolchain import ensure
 from infra.toolchain.loopback import LoopbackCluster, control_plane
@@ -24,9 +25,9 @@ def running() -> Iterator[LoopbackCluster]:
 def settled(api: Cluster) -> bool:
     """Whether the namespace can hold pods and all three nodes answer and take them."""
     accounts = {one["metadata"]["name"] for one in api.list(Kind("v1", "ServiceAccount"), "oss", {})}
-    open_ones = [one["metadata"]["name"] for one in api.list(NODE, "", {}) if not one["spec"].get("taints")]
-    answering = [one.name for one in nodes(api) if one.answers]
-    return "default" in accounts and len(set(open_ones) & set(answering)) == 3
+    found = api.list(NODE, "", {})
+    taking = [one for one in found if condition(one, "Ready").get("status") == "True" and not one["spec"].get("taints")]
+    return "default" in accounts and len(taking) == 3
 
 
 def begin(api: Cluster, again: bool = True) -> None:
@@ -41,14 +42,13 @@ def begin(api: Cluster, again: bool = True) -> None:
     except AssertionError:
         if not again:
             raise
-        end(api)
+        forget_all(api)
         begin(api, again=False)
 
 
-def end(api: Cluster) -> None:
+def forget_all(api: Cluster) -> None:
     """No worker any more."""
-    for one in api.list(NODE, "", {}):
-        api.delete((NODE, None, one["metadata"]["name"]), "Background")
+    forget(api, [one.name for one in nodes(api)])
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def cluster(running: LoopbackCluster) -> Iterator[Cluster]:
         for one in api.list(kind, "oss", {}):
             api.delete((kind, "oss", one["metadata"]["name"]), "Background")
     until(lambda: not api.list(PODS, "oss", {}))
-    end(api)
+    forget_all(api)
