@@ -19,6 +19,7 @@ from pathlib import Path
 from capacity.documents import REPOSITORY, write_text
 from capacity.faults import StepFailed
 
+READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -55,7 +56,7 @@ class Daemon:
         pid = self.pid()
         return command_line(pid) if pid else []
 
-    def start(self, arguments: Sequence[str], ready: Callable[[], bool], timeout: float = 30.0) -> bool:
+    def start(self, arguments: Sequence[str], ready: Callable[[], bool], timeout: float = READY_SECONDS) -> bool:
         """See that it runs with these arguments and is `ready`; True when it had to be started (again).
 
         Raises StepFailed with the last words of its log when it ends or is not ready in time.
@@ -91,9 +92,20 @@ class Daemon:
         return True
 
     def reload(self) -> None:
-        """Tell it to read its settings again."""
-        if pid := self.pid():
-            os.kill(pid, signal.SIGHUP)
+        """Tell it to read its settings again, as soon as it listens: SIGHUP would end a process that is still starting.
+
+        Raises StepFailed when it ends meanwhile, or never listens.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while pid := self.pid():
+            if catches(pid, signal.SIGHUP):
+                os.kill(pid, signal.SIGHUP)
+                return
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        what = f"takes no changes after {READY_SECONDS:g} s" if pid else "ended while it was starting"
+        raise StepFailed(f"the rack's {self.name} {what}", f"see {self.log}, then run this again")
 
     def stop(self) -> bool:
         """End it (and any copy that a killed run left without a record); True when there was one."""
@@ -119,6 +131,16 @@ def start_time(pid: int) -> int | None:
         return None
     fields = text.rsplit(")", 1)[1].split()
     return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal ("SigCgt" of proc_pid_status(5)); False when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def command_line(pid: int) -> list[str]:

@@ -170,7 +170,6 @@ class Forwarder:
 
 async def _main(rack: str, spec_file: Path) -> None:
     forwarder = Forwarder(rack, spec_file)
-    await forwarder.apply()
     loop = asyncio.get_running_loop()
     changed, ended = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, changed.set)
@@ -181,6 +180,7 @@ async def _main(rack: str, spec_file: Path) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
+    await forwarder.apply()
     while True:
         await changed.wait()
         changed.clear()

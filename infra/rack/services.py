@@ -15,14 +15,12 @@ from pathlib import Path
 from capacity.documents import write_text
 from capacity.faults import StepFailed
 from infra.paths import cache_dir
-from infra.rack.daemons import POLL_SECONDS, Daemon
+from infra.rack.daemons import POLL_SECONDS, READY_SECONDS, Daemon
 from infra.rack.keys import BmcAccess
 from infra.rack.namespace import rack_namespace
 from infra.rack.sources import machine_proxy, machine_sources
 from infra.rack.spec import APT_PORT, BMC_PORT, RackSpec
 from infra.rack.state import rack_dir, spec_file
-
-READY_SECONDS = 30.0
 
 
 def daemons(rack: str, state: Path) -> tuple[Daemon, Daemon, Daemon]:

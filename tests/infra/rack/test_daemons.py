@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -83,6 +84,40 @@ def test_a_process_that_ends_at_once_is_reported_with_its_words(daemon: Waiting)
     with pytest.raises(StepFailed, match=r"ended with code 3.*cannot go on"):
         daemon.begin("fail")
     assert daemon.pid() is None
+
+
+def test_a_process_that_is_still_starting_is_told_once_it_listens(
+    daemon: Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    daemon.begin("--gate", str(gate))
+    pid, sleep = daemon.pid(), time.sleep
+
+    def opens_the_gate(seconds: float) -> None:
+        if gate.exists():
+            gate.write_bytes(b"go on")
+            gate.unlink()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", opens_the_gate)
+    daemon.reload()
+    deadline = time.monotonic() + 10
+    while "told" not in daemon.log.read_text() and time.monotonic() < deadline:
+        sleep(0.01)
+    assert "told" in daemon.log.read_text()
+    assert daemon.pid() == pid
+
+
+def test_a_process_that_takes_no_changes_is_reported(daemon: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.rack.daemons.READY_SECONDS", 0.2)
+    daemon.begin("one")
+    with pytest.raises(StepFailed, match="web takes no changes"):
+        daemon.reload()
+    assert daemon.pid() is not None
+    daemon.stop()
+    with pytest.raises(StepFailed, match="web ended while"):
+        daemon.reload()
 
 
 def test_a_deaf_process_is_killed(daemon: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
