@@ -14,6 +14,7 @@ from capacity.documents import REPOSITORY, to_json
 from capacity.progress import Silent
 from infra import rack
 from infra.rack import RackSpec, cleanup
+from infra.rack.state import rack_dir, state_of
 
 pytestmark = pytest.mark.rack
 
@@ -57,3 +58,24 @@ def test_killed_ups_and_downs_are_finished_by_the_next(rack_spec: RackSpec) -> N
         run_for(chosen.uniform(0, down_s), DOWN, name)
         rack.down(name, Silent())
         assert list(cleanup.leftovers(name)) == []
+
+
+def test_killed_as_soon_as_the_controllers_start(rack_spec: RackSpec) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", UP], stdin=subprocess.PIPE, text=True, cwd=REPOSITORY, start_new_session=True
+    )
+    assert process.stdin is not None
+    process.stdin.write(to_json(rack_spec))
+    process.stdin.close()
+    record = rack_dir(state_of(rack_spec.name)) / "bmc.pid"
+    deadline = time.monotonic() + 120
+    while not record.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert record.exists()
+    try:
+        assert rack.up(rack_spec, Silent()).changed, "its controllers are still starting"
+        assert not rack.up(rack_spec, Silent()).changed
+    finally:
+        rack.down(rack_spec.name, Silent())
