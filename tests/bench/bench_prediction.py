@@ -212,6 +212,8 @@ def held_out_rows(
         labels = {s.label for s in level}
         mine, theirs = ([r for r in told if r.stage in labels] for told in (ours, peers))
         used = statistics.mean(s.machine_busy_cores or 0.0 for s in level) / evidence.machine.cores
+        if used > BUSIEST and not any(r.quantity == "p95" for r in mine):
+            continue  # there a percentile is a matter of how long the stage lasts
         paces = " and ".join(f"{pace(s, usual):.2f}" for s in level)
         name = f"held-out at {used:.0%} of {machine}, pace {paces}: p95, median error; {bounded(mine)}"
         out.append(row(name, middle(mine, "p95"), P95_BAR if used <= BUSIEST else None, middle(theirs, "p95")))
