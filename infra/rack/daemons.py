@@ -96,16 +96,15 @@ class Daemon:
 
         Raises StepFailed when it ends meanwhile, or never listens.
         """
-        deadline = time.monotonic() + READY_SECONDS
-        while pid := self.pid():
-            if catches(pid, signal.SIGHUP):
-                os.kill(pid, signal.SIGHUP)
-                return
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL_SECONDS)
-        what = f"takes no changes after {READY_SECONDS:g} s" if pid else "ended while it was starting"
-        raise StepFailed(f"the rack's {self.name} {what}", f"see {self.log}, then run this again")
+
+        def listens() -> bool:
+            if (pid := self.pid()) is None:
+                raise StepFailed(f"the rack's {self.name} ended while it was starting", f"see {self.log}")
+            return catches(pid, signal.SIGHUP)
+
+        wait(listens, f"the rack's {self.name} takes no changes", self.log)
+        if pid := self.pid():
+            os.kill(pid, signal.SIGHUP)
 
     def stop(self) -> bool:
         """End it (and any copy that a killed run left without a record); True when there was one."""
@@ -121,6 +120,15 @@ class Daemon:
 
     def _strays(self) -> list[int]:
         return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and self._is_ours(int(p.name))]
+
+
+def wait(ready: Callable[[], bool], problem: str, log: Path) -> None:
+    """Until it is so. Raises StepFailed with the problem when it is not in time."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not ready():
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{problem} within {READY_SECONDS:g} s", f"see {log}")
+        time.sleep(POLL_SECONDS)
 
 
 def start_time(pid: int) -> int | None:

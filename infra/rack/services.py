@@ -7,15 +7,12 @@ import hashlib
 import ipaddress
 import json
 import ssl
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from capacity.documents import write_text
-from capacity.faults import StepFailed
 from infra.paths import cache_dir
-from infra.rack.daemons import POLL_SECONDS, READY_SECONDS, Daemon
+from infra.rack.daemons import Daemon, wait
 from infra.rack.keys import BmcAccess
 from infra.rack.namespace import rack_namespace
 from infra.rack.sources import machine_proxy, machine_sources
@@ -64,9 +61,9 @@ def start_services(spec: RackSpec, state: Path, access: BmcAccess) -> bool:
     fresh = forward.start(["--spec", str(file)], lambda: listening(set(list(ports)[:1])))
     if stale and not fresh:
         forward.reload()
-    _wait(lambda: listening(ports), "the forwarder did not open all ports", forward.log)
+    wait(lambda: listening(ports), "the forwarder did not open all ports", forward.log)
     wanted = len(spec.servers)
-    _wait(lambda: systems_served(access) == wanted, f"the controllers do not serve {wanted} systems", bmc.log)
+    wait(lambda: systems_served(access) == wanted, f"the controllers do not serve {wanted} systems", bmc.log)
     write_text(applied, digest + "\n")
     return started or fresh or stale
 
@@ -96,11 +93,3 @@ def systems_served(access: BmcAccess) -> int:
             return int(json.load(answer)["Members@odata.count"])
     except (OSError, ValueError, KeyError):
         return -1
-
-
-def _wait(ready: Callable[[], bool], problem: str, log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not ready():
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{problem} within {READY_SECONDS:g} s", f"see {log}")
-        time.sleep(POLL_SECONDS)

@@ -24,15 +24,21 @@ UP += "rack.up(rack.RackSpec.model_validate_json(spec), Silent())"
 DOWN = "import sys; from infra import rack; from capacity.progress import Silent; rack.down(sys.stdin.read(), Silent())"
 
 
-def run_for(seconds: float | None, program: str, stdin: str) -> float:
-    """Run a program and kill it after so many seconds (None: not at all); returns how long it ran."""
-    started = time.monotonic()
+def begun(program: str, stdin: str) -> subprocess.Popen[str]:
+    """A program that has its input."""
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, text=True, cwd=REPOSITORY, start_new_session=True
     )
     assert process.stdin is not None
     process.stdin.write(stdin)
     process.stdin.close()
+    return process
+
+
+def run_for(seconds: float | None, program: str, stdin: str) -> float:
+    """Run a program and kill it after so many seconds (None: not at all); returns how long it ran."""
+    started = time.monotonic()
+    process = begun(program, stdin)
     try:
         process.wait(120 if seconds is None else seconds)
     except subprocess.TimeoutExpired:
@@ -61,12 +67,7 @@ def test_killed_ups_and_downs_are_finished_by_the_next(rack_spec: RackSpec) -> N
 
 
 def test_killed_as_soon_as_the_controllers_start(rack_spec: RackSpec) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", UP], stdin=subprocess.PIPE, text=True, cwd=REPOSITORY, start_new_session=True
-    )
-    assert process.stdin is not None
-    process.stdin.write(to_json(rack_spec))
-    process.stdin.close()
+    process = begun(UP, to_json(rack_spec))
     record = rack_dir(state_of(rack_spec.name)) / "bmc.pid"
     deadline = time.monotonic() + 120
     while not record.exists() and process.poll() is None and time.monotonic() < deadline:
