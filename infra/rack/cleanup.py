@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.rack.daemons import POLL_SECONDS
-from infra.rack.machine import podman
+from infra.rack.machine import podman, podman_list
 from infra.rack.namespace import names
 from infra.rack.network import remove_rack_network
 from infra.rack.server import RACK_LABEL, cgroup_name
@@ -24,7 +24,7 @@ CGROUP_SECONDS = 10.0
 def container_names(rack: str) -> list[str]:
     """Names of the rack's containers, by label and by prefix (storage without a container has no label)."""
     prefix = f"oss-{rack}-"
-    listed = json.loads(podman("ps", "--all", "--external", "--format", "json").stdout or "[]")
+    listed = json.loads(podman_list("ps", "--all", "--external", "--format", "json", doing="listing servers") or "[]")
     return sorted(
         entry["Names"][0]
         for entry in listed
@@ -35,7 +35,7 @@ def container_names(rack: str) -> list[str]:
 
 def volume_names(rack: str) -> list[str]:
     """Names of the volumes of the rack's servers."""
-    listed = podman("volume", "ls", "--format", "{{.Name}}").stdout.split()
+    listed = podman_list("volume", "ls", "--format", "{{.Name}}", doing="listing disks").split()
     return sorted(name for name in listed if name.startswith(f"oss-{rack}-"))
 
 

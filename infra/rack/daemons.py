@@ -102,7 +102,7 @@ class Daemon:
                 raise StepFailed(f"the rack's {self.name} ended while it was starting", f"see {self.log}")
             return catches(pid, signal.SIGHUP)
 
-        wait(listens, f"the rack's {self.name} takes no changes", self.log)
+        wait(listens, f"the rack's {self.name} takes no changes", f"see {self.log}")
         if pid := self.pid():
             os.kill(pid, signal.SIGHUP)
 
@@ -119,16 +119,21 @@ class Daemon:
         return self.module in words and words[-2:] == ["--rack", self.rack]
 
     def _strays(self) -> list[int]:
-        return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and self._is_ours(int(p.name))]
+        return [pid for pid in processes() if self._is_ours(pid)]
 
 
-def wait(ready: Callable[[], bool], problem: str, log: Path) -> None:
-    """Until it is so. Raises StepFailed with the problem when it is not in time."""
-    deadline = time.monotonic() + READY_SECONDS
+def wait(ready: Callable[[], bool], problem: str, remedy: str, seconds: float = READY_SECONDS) -> None:
+    """Until it is so. Raises StepFailed with the problem and its remedy when it is not in time."""
+    deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise StepFailed(f"{problem} within {READY_SECONDS:g} s", f"see {log}")
+            raise StepFailed(f"{problem} within {seconds:g} s", remedy)
         time.sleep(POLL_SECONDS)
+
+
+def processes() -> list[int]:
+    """All processes of the machine."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def start_time(pid: int) -> int | None:

@@ -24,6 +24,7 @@ from infra.rack.server import Container, containers, create, made_of, power_off,
 from infra.rack.services import daemons, start_apt_cache, start_services
 from infra.rack.spec import APT_PORT, SSH_LOOPBACK_PORT, SSH_USER, RackServer, RackSpec
 from infra.rack.state import rack_dir, read_spec, spec_file, state_of, write_spec
+from infra.rack.unfinished import wait_for_unfinished
 from infra.toolchain.store import locked
 
 RUN = Path("/run")
@@ -63,6 +64,7 @@ def up(spec: RackSpec, progress: Progress, force: bool = False) -> RackHandle:
     check_machine()
     state = state_of(spec.name)
     with _held(spec.name, state, progress):
+        wait_for_unfinished(spec.name, progress)
         standing = containers(spec.name)
         before = read_spec(spec_file(state))
         spec = _with_kept(spec, standing, before, force, progress)
@@ -94,6 +96,7 @@ def down(name: str, progress: Progress) -> bool:
     with _held(name, state, progress):
         progress.update("ending the rack's processes")
         found = sum(daemon.stop() for daemon in daemons(name, state)) > 0
+        wait_for_unfinished(name, progress)
         progress.update("removing servers and their disks")
         found |= cleanup.remove_containers(name) > 0
         found |= cleanup.remove_namespaces(name) > 0

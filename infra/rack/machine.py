@@ -21,6 +21,10 @@ REQUIRED_PROGRAMS: dict[str, str] = {
     "ssh-keygen": "openssh-client",
 }
 
+# The rack's cgroups rest on this manager, whatever the machine's default is.
+CGROUP_MANAGER = "--cgroup-manager=cgroupfs"
+LISTINGS = 5
+
 # mmdebstrap leaves its work folder on this path list; Debian keeps some of these out of a plain user's PATH.
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -89,8 +93,20 @@ def last_words(text: str, lines: int = 4) -> str:
 
 
 def podman(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run podman with the cgroup manager that the rack's cgroups rest on, whatever the machine's default is."""
-    return run("podman", "--cgroup-manager=cgroupfs", *arguments, **options)  # type: ignore[arg-type]
+    """Run podman with the rack's cgroup manager."""
+    return run("podman", CGROUP_MANAGER, *arguments, **options)  # type: ignore[arg-type]
+
+
+def podman_list(*arguments: str, doing: str) -> str:
+    """What podman lists. It fails when something goes away while it looks, so it is asked again, a few times.
+
+    Source: https://github.com/containers/podman/issues/23492 (containers; mended in podman 5.2, volumes alike).
+    """
+    for _ in range(LISTINGS - 1):
+        done = podman(*arguments, check=False, doing=doing)
+        if done.returncode == 0:
+            return done.stdout
+    return podman(*arguments, doing=doing).stdout
 
 
 def machine_sysctls(names: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Literal
 from capacity.faults import StepFailed
 from infra.pki.store import write_private
 from infra.rack.keys import client_key, host_key
-from infra.rack.machine import find_program, last_words, podman
+from infra.rack.machine import find_program, last_words, podman, podman_list
 from infra.rack.network import plug_in, reserve, unplug
 from infra.rack.spec import APT_PORT, RackServer, RackSpec
 
@@ -73,11 +73,11 @@ def container_name(rack: str, server: str) -> str:
 
 def containers(rack: str) -> dict[str, Container]:
     """All containers of a rack, by server; the self-check's has the empty name."""
-    listed = podman(
+    listed = podman_list(
         "ps", "--all", "--filter", f"label={RACK_LABEL}={rack}", "--format", "json", doing="listing servers"
     )
     found = {}
-    for entry in json.loads(listed.stdout or "[]"):
+    for entry in json.loads(listed or "[]"):
         labels = entry["Labels"]
         container = Container(
             id=entry["Id"],

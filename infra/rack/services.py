@@ -61,9 +61,10 @@ def start_services(spec: RackSpec, state: Path, access: BmcAccess) -> bool:
     fresh = forward.start(["--spec", str(file)], lambda: listening(set(list(ports)[:1])))
     if stale and not fresh:
         forward.reload()
-    wait(lambda: listening(ports), "the forwarder did not open all ports", forward.log)
+    wait(lambda: listening(ports), "the forwarder did not open all ports", f"see {forward.log}")
     wanted = len(spec.servers)
-    wait(lambda: systems_served(access) == wanted, f"the controllers do not serve {wanted} systems", bmc.log)
+    problem = f"the controllers do not serve {wanted} systems"
+    wait(lambda: systems_served(access) == wanted, problem, f"see {bmc.log}")
     write_text(applied, digest + "\n")
     return started or fresh or stale
 
