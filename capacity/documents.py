@@ -76,8 +76,9 @@ def parse_yaml(text: str, source: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = f"not valid YAML: {getattr(error, 'problem', None) or error}"
-        raise BadInput([Fault(source, where, "", problem, "Mend the YAML at that place.")]) from None
+        form = "JSON" if source.endswith(".json") else "YAML"  # every JSON document is a YAML one
+        problem = f"not valid {form}: {getattr(error, 'problem', None) or error}"
+        raise BadInput([Fault(source, where, "", problem, f"Mend the {form} at that place.")]) from None
 
 
 def validate(model: type[ModelT], data: Any, source: str) -> ModelT:

@@ -76,13 +76,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit codes: 0 done, 1 refused or not agreed to, 2 bad input, 5 a step failed, 130 interrupted."""
     rollout = Rollout(check_environment_name(args.environment))
+    rollout.expect()
     leases = Leases(rollout)
     if args.action == "list":
         with progress("ledger") as shown:
             rows = leases.rows(args.all, shown)
         _show(rows, args.format)
         return Exit.GO
-    rollout.expect()
     decision = _made(args, leases)
     changes = decision is not None and leases.check(decision)
     if not changes:

@@ -58,8 +58,8 @@ def test_the_same_twice_is_written_once(file: Path, capsys: pytest.CaptureFixtur
     assert not {"primary-worker-02", "primary-edge-01"} & set(rows)
 
 
-@pytest.mark.parametrize("words", [("return", LINE), ("renew", LINE, "--months", "12")])
-def test_a_decision_on_an_environment_that_nobody_knows_is_refused(
+@pytest.mark.parametrize("words", [("list",), ("return", LINE), ("renew", LINE, "--months", "12")])
+def test_an_environment_that_nobody_knows_is_refused(
     file: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     action, *rest = words
