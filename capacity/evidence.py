@@ -40,6 +40,9 @@ class StationResult(Document):
     cpu_seconds: float = Field(ge=0)
     utilisation: float = Field(ge=0, description="cpu_seconds / (servers x duration)")
     throttled_share: float = Field(default=0.0, ge=0, description="share of CPU periods that were throttled")
+    thread_cpu_seconds: float | None = Field(
+        default=None, ge=0, description="of cpu_seconds, what threads beside each process's first one used, where known"
+    )
 
 
 class StageResult(Document):

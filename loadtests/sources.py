@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from capacity.faults import StepFailed
 from loadtests.stations import Combine, Reading
@@ -41,9 +41,10 @@ class LocalProcesses:
         for station, root in self._roots.items():
             if root not in table:
                 raise OSError(f"process {root} is gone")
-            tree = _tree(root, {pid: parent for pid, (parent, _) in table.items()})
-            ticks = sum(table[pid][1] for pid in tree)
-            readings.append(Reading(station, str(root), time.time(), ticks / _TICKS))
+            tree = _tree(root, {pid: found.parent for pid, found in table.items()})
+            ticks = sum(table[pid].own + table[pid].ended for pid in tree)
+            beside = sum(_beside_first(pid) for pid in tree)
+            readings.append(Reading(station, str(root), time.time(), ticks / _TICKS, threads_s=beside / _TICKS))
         return readings
 
     def close(self) -> None:
@@ -54,13 +55,26 @@ def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
-def _stat(path: Path) -> tuple[int, int] | None:
-    """Parent, and ticks of the process and of its children that it waited for (proc(5))."""
+class _Stat(NamedTuple):
+    """Of a process or a thread (proc(5)): its parent, its own ticks of CPU, those of children that it waited for."""
+
+    parent: int
+    own: int
+    ended: int
+
+
+def _stat(path: Path) -> _Stat | None:
     try:
         fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return int(fields[1]), sum(int(f) for f in fields[11:15])
+    return _Stat(int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14]))
+
+
+def _beside_first(pid: int) -> int:
+    """Ticks of a process's threads beside its first one, those that ended among them."""
+    first, whole = _stat(Path(f"/proc/{pid}/task/{pid}/stat")), _stat(Path(f"/proc/{pid}/stat"))
+    return max(0, whole.own - first.own) if whole and first else 0
 
 
 def _tree(root: int, parents: Mapping[int, int]) -> list[int]:
@@ -181,14 +195,32 @@ def _lines(shell: subprocess.Popen[bytes]) -> list[str]:
     return said.decode("ascii", "replace").splitlines()[:-1]
 
 
-# For each line of pods' uids, a line for each: time, microseconds of CPU of the pod's control group, and of its
-# containers' groups the periods with a quota and those in which they were stopped: cpu.stat of cgroup v2, or with
-# cpuacct.usage (nanoseconds) of v1. The kubelet tells the same, but as it was up to 15 seconds ago, which smears one
-# stage of a load test into the next. Few processes are started, since the servers may be busy.
+# For each line of pods' uids, a line for each: time, microseconds of CPU of the pod's control group, of its containers'
+# groups the periods with a quota and those in which they were stopped (cpu.stat of cgroup v2, or with cpuacct.usage,
+# nanoseconds, of v1), and microseconds of CPU of their processes' threads beside the first ones. The kubelet tells most
+# of this, but as it was up to 15 seconds ago, which smears one stage of a load test into the next. Few processes are
+# started, since the servers may be busy.
 _GROUPS = """
+ticks=$(getconf CLK_TCK)
 while read -r uids; do
   find "${CGROUPS:-/sys/fs/cgroup}" -maxdepth 6 -path '*pod*' '(' -name cpu.stat -o -name cpuacct.usage ')' \\
-    -exec awk -v now="$(date +%s.%N)" -v uids="$uids" '
+    -exec awk -v now="$(date +%s.%N)" -v uids="$uids" -v ticks="$ticks" '
+    function spent(path,   line, field) {
+      if ((getline line < path) <= 0) return 0
+      close(path)
+      sub(/^.*\\) /, "", line)
+      split(line, field)
+      return field[12] + field[13]
+    }
+    function beside(group,   pid, first, total) {
+      total = 0
+      while ((getline pid < group) > 0) {
+        first = spent("/proc/" pid "/task/" pid "/stat")
+        total += spent("/proc/" pid "/stat") - first
+      }
+      close(group)
+      return total
+    }
     BEGIN { n = split(uids, uid) }
     FNR == 1 {
       own = ""
@@ -199,19 +231,25 @@ while read -r uids; do
         rest = substr(path, at + 3 + length(own))
         depth = split(rest, part, "/") - 1
       }
+      if (own != "" && depth == 2 && FILENAME ~ /cpu.stat$/) {
+        group = FILENAME
+        sub(/cpu.stat$/, "cgroup.procs", group)
+        threads[own, part[2]] = beside(group)
+        kept[own] = kept[own] " " part[2]
+      }
     }
     own == "" { next }
     depth == 1 && $1 == "usage_usec" { used[own] = $2 }
     depth == 1 && FILENAME ~ /usage$/ { used[own] = $1 / 1000 }
-    depth == 2 && $1 == "nr_periods" { periods[own, part[2]] = $2; kept[own] = kept[own] " " part[2] }
+    depth == 2 && $1 == "nr_periods" { periods[own, part[2]] = $2 }
     depth == 2 && $1 == "nr_throttled" { stops[own, part[2]] = $2 }
     END {
       for (i = 1; i <= n; i++) {
-        own = uid[i]; all = 0; stopped = 0; count = split(kept[own], name); split("", seen)
+        own = uid[i]; all = 0; stopped = 0; apart = 0; count = split(kept[own], name); split("", seen)
         for (k = 1; k <= count; k++) if (!(name[k] in seen)) {
-          seen[name[k]]; all += periods[own, name[k]]; stopped += stops[own, name[k]]
+          seen[name[k]]; all += periods[own, name[k]]; stopped += stops[own, name[k]]; apart += threads[own, name[k]]
         }
-        printf "%s %.0f %d %d\\n", own in used ? now : 0, used[own], all, stopped
+        printf "%s %.0f %d %d %.0f\\n", own in used ? now : 0, used[own], all, stopped, apart / ticks * 1e6
       }
     }' '{}' +
   echo
@@ -256,9 +294,9 @@ class Pods:
             except StepFailed as error:  # a server that went down spoils nothing but its own pods' figures
                 unread.append(error)
                 continue
-            for (station, uid), (at, used_us, periods, throttled) in zip(pods, answers, strict=True):
+            for (station, uid), (at, used_us, periods, throttled, threads_us) in zip(pods, answers, strict=True):
                 if at:  # a pod that begins or ends has no group
-                    readings.append(Reading(station, uid, at, used_us / 1e6, periods, throttled))
+                    readings.append(Reading(station, uid, at, used_us / 1e6, periods, throttled, threads_us / 1e6))
         if unread and not readings:
             raise unread[0]
         return readings

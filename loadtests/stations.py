@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from capacity.evidence import StationResult
 from capacity.leaseplan import Deployment
@@ -29,7 +30,10 @@ log = logging.getLogger("oss.stations")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A cumulative counter of one process group, pod or server: its value, and when (seconds since the epoch)."""
+    """Cumulative counters of one process group, pod or server: their values, and when (seconds since the epoch).
+
+    `threads_s`: of `cpu_s`, what threads beside each process's first one used; not a number where that is not told.
+    """
 
     station: str
     instance: str
@@ -37,6 +41,24 @@ class Reading:
     cpu_s: float
     periods: float = 0.0
     throttled: float = 0.0
+    threads_s: float = math.nan
+
+
+class Counters(NamedTuple):
+    """The values of a reading."""
+
+    cpu_s: float
+    periods: float
+    throttled: float
+    threads_s: float
+
+    def toward(self, other: Counters, part: float) -> Counters:
+        """Those at a part of the way to another reading."""
+        return Counters(*(low + part * (high - low) for low, high in zip(self, other, strict=True)))
+
+    def since(self, other: Counters) -> Counters:
+        """What was added since another reading."""
+        return Counters(*(high - low for low, high in zip(other, self, strict=True)))
 
 
 class Source(Protocol):
@@ -61,15 +83,15 @@ class Series:
     """The readings of one instance in order of time; equal times are kept once."""
 
     at: list[float] = field(default_factory=list)
-    values: list[tuple[float, float, float]] = field(default_factory=list)
+    values: list[Counters] = field(default_factory=list)
 
     def add(self, reading: Reading) -> None:
         """Keep a reading that is newer than the last."""
         if not self.at or reading.at > self.at[-1]:
             self.at.append(reading.at)
-            self.values.append((reading.cpu_s, reading.periods, reading.throttled))
+            self.values.append(Counters(reading.cpu_s, reading.periods, reading.throttled, reading.threads_s))
 
-    def value(self, moment: float) -> tuple[float, float, float]:
+    def value(self, moment: float) -> Counters:
         """The counters at a moment, interpolated; before the first and after the last reading, those."""
         after = bisect_right(self.at, moment)
         if after == 0:
@@ -78,12 +100,11 @@ class Series:
             return self.values[-1]
         before = after - 1
         part = (moment - self.at[before]) / (self.at[after] - self.at[before])
-        low, high = self.values[before], self.values[after]
-        return (
-            low[0] + part * (high[0] - low[0]),
-            low[1] + part * (high[1] - low[1]),
-            low[2] + part * (high[2] - low[2]),
-        )
+        return self.values[before].toward(self.values[after], part)
+
+    def between(self, start: float, end: float) -> Counters:
+        """What was added between two moments."""
+        return self.value(end).since(self.value(start))
 
 
 class Stations:
@@ -131,11 +152,10 @@ class Stations:
     def result(self, start: float, end: float, servers: Mapping[str, float]) -> tuple[StationResult, ...]:
         """CPU of every station between two moments. `servers` are the CPU servers that each has."""
         with self._lock:
-            found: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+            found: dict[str, list[Counters]] = defaultdict(list)
             for (station, _), series in self._series.items():
                 if series.at and series.at[-1] > start and series.at[0] < end:
-                    low, high = series.value(start), series.value(end)
-                    found[station].append((high[0] - low[0], high[1] - low[1], high[2] - low[2]))
+                    found[station].append(series.between(start, end))
         combine = {name: how for source in self._sources for name, how in source.stations.items()}
         return tuple(
             _station(station, parts, combine.get(station, "sum"), servers[station], end - start)
@@ -146,9 +166,8 @@ class Stations:
     def counted(self, station: str, start: float, end: float) -> tuple[float, float]:
         """CPU seconds and periods that a station counted between two moments."""
         with self._lock:
-            found = [s for (name, _), s in self._series.items() if name == station and s.at]
-            spans = [(s.value(start), s.value(end)) for s in found]
-        return sum(b[0] - a[0] for a, b in spans), sum(b[1] - a[1] for a, b in spans)
+            found = [s.between(start, end) for (name, _), s in self._series.items() if name == station and s.at]
+        return sum(c.cpu_s for c in found), sum(c.periods for c in found)
 
     def _keep_reading(self, source: Source) -> None:
         while True:
@@ -173,17 +192,17 @@ def servers_of(deployment: Deployment) -> dict[str, float]:
     return {station.id: station.servers for station in deployment.stations if station.kind != "upstream"}
 
 
-def _station(
-    station: str, parts: Sequence[tuple[float, float, float]], how: Combine, servers: float, duration_s: float
-) -> StationResult:
-    used = [max(0.0, cpu_s) for cpu_s, _, _ in parts]
-    cpu_s = max(used) if how == "max" else sum(used)
-    periods = sum(p for _, p, _ in parts)
-    throttled = sum(t for _, _, t in parts)
+def _station(station: str, parts: Sequence[Counters], how: Combine, servers: float, duration_s: float) -> StationResult:
+    counted = [max(parts, key=lambda c: c.cpu_s)] if how == "max" else parts
+    cpu_s = sum(max(0.0, c.cpu_s) for c in counted)
+    threads_s = [c.threads_s for c in counted]
+    periods = sum(c.periods for c in parts)
+    throttled = sum(c.throttled for c in parts)
     return StationResult(
         station=station,
         servers=servers,
         cpu_seconds=cpu_s,
         utilisation=cpu_s / (servers * duration_s),
         throttled_share=max(0.0, throttled / periods) if periods > 0 else 0.0,
+        thread_cpu_seconds=None if any(map(math.isnan, threads_s)) else sum(max(0.0, s) for s in threads_s),
     )

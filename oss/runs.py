@@ -78,8 +78,8 @@ def show(evidence: Evidence, path: Path) -> None:
     )
     stations = [_station_row(s.label, r) for s in measured for r in s.stations]
     if stations:
-        columns = ("stage", "station", "CPU s", "CPUs", "used", "throttled")
-        table("Stations, measured", columns, stations, right=range(2, 6))
+        columns = ("stage", "station", "CPU s", "in threads", "CPUs", "used", "throttled")
+        table("Stations, measured", columns, stations, right=range(2, 7))
     rows = [
         (t.rule, "-" if t.value is None else f"{t.value:.4g} {t.unit}", "held" if t.passed else "BROKEN")
         for t in evidence.thresholds
@@ -99,7 +99,8 @@ def show(evidence: Evidence, path: Path) -> None:
 
 def _station_row(stage: str, result: StationResult) -> tuple[object, ...]:
     shares = (f"{share:.1%}" for share in (result.utilisation, result.throttled_share))
-    return (stage, result.station, f"{result.cpu_seconds:.2f}", f"{result.servers:g}", *shares)
+    apart = "-" if result.thread_cpu_seconds is None else f"{result.thread_cpu_seconds:.2f}"
+    return (stage, result.station, f"{result.cpu_seconds:.2f}", apart, f"{result.servers:g}", *shares)
 
 
 def _stage_row(stage: StageResult) -> tuple[object, ...]:

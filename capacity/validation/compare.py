@@ -99,7 +99,9 @@ def conditions(
         return place
     stages = measured_stages(evidence)
     demands = {(s, e): d[0] for s, fit in fits.items() for e, d in fit.demands_ms.items()}
-    place = replace(place, demand_ms=demands, fixed_work_ms=fixed_work_ms(fitted_stages(evidence)))
+    in_threads = {(s, e): share for s, fit in fits.items() for e, share in fit.in_threads.items()}
+    usual = fixed_work_ms(fitted_stages(evidence))
+    place = replace(place, demand_ms=demands, in_threads=in_threads, fixed_work_ms=usual)
     if not interleaved(deployment):
         return replace(place, overhead_ms=overhead_ms(endpoints, stages, fits))
     seen = [(stage, rates_in(stage, endpoints), at_stage(place, stage)) for stage in stages]

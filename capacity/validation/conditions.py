@@ -17,18 +17,19 @@ UNBOUNDED_MS = 1e7
 class Conditions:
     """What the lease plan does not say about where the test ran.
 
-    `demand_ms`: (station, endpoint) → measured CPU ms a call, before the plan's. `service_scv`: station → scv of one
-    call's demand, before the plan's. `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams.
-    `machine_cores`: cores that all stations share, None where every server is a machine of its own.
-    `other_busy_cores`: cores of that machine kept busy by anything but stations. `generator_ms`: CPU of the load
-    generator for a call, part of them. `background_cores`: station → cores that it burns without any call; shown in its
-    utilisation.
+    `demand_ms`: (station, endpoint) → measured CPU ms a call, before the plan's. `in_threads`: likewise the share of it
+    that threads beside the event loops use. `service_scv`: station → scv of one call's demand, before the plan's.
+    `overhead_ms`: endpoint → time that no CPU explains. `latency_ms`: of upstreams. `machine_cores`: cores that all
+    stations share, None where every server is a machine of its own. `other_busy_cores`: cores of that machine kept busy
+    by anything but stations. `generator_ms`: CPU of the load generator for a call, part of them. `background_cores`:
+    station → cores that it burns without any call; shown in its utilisation.
     `fixed_work_ms`: CPU of the fixed piece of work when `demand_ms` was measured. `pace`: CPU that work takes now over
     what it took then. `pods_told_apart`: whether the edge chooses among pods, which takes one pod of a service a
     worker, as on racks; else among workers, and pods behind them at random.
     """
 
     demand_ms: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    in_threads: Mapping[tuple[str, str], float] = field(default_factory=dict)
     service_scv: Mapping[str, float] = field(default_factory=dict)
     overhead_ms: Mapping[str, float] = field(default_factory=dict)
     latency_ms: Mapping[str, float] = field(default_factory=dict)

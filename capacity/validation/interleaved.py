@@ -211,10 +211,11 @@ def _steps(
         if plan.kind == "upstream":
             middle.append(Step((), mean, scv, visits * count, "lognormal", name))
             continue
-        if plan.kind == "pods" and endpoint.in_threads > 0:
-            beside = Step(tuple(of_station[name]), mean * endpoint.in_threads, scv, visits * count, name=name)
+        share = conditions.in_threads.get((name, endpoint.id), endpoint.in_threads)
+        if plan.kind == "pods" and share > 0:
+            beside = Step(tuple(of_station[name]), mean * share, scv, visits * count, name=name)
             middle.append(replace(beside, in_thread=True))
-            mean *= 1 - endpoint.in_threads
+            mean *= 1 - share
         if name in deepest:
             middle.insert(0, Step(tuple(of_station[name]), mean, scv, visits * count, name=name))
         else:

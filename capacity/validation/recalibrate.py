@@ -14,6 +14,11 @@ with non-negative coefficients (Hoerl & Kennard 1970), each stage weighted by it
 where f is the station's common factor, first fitted alone together with b, with a wide prior around one. What the
 stages can tell moves D; what they cannot stays at the factor times the plan.
 
+Work in threads beside a process's first one, password hashes, is pure computation: how it compares with an event loop's
+work differs from machine to machine, and small calls find cold caches in company while it does not. Where the CPU of
+these threads was measured, their planned share P'_se = h_e P_se has a factor of its own, from that CPU by (V2) without
+ridge and background, and the loops' part is fitted to the rest of B_s.
+
 Machines that others share are not equally fast at all times. Where a fixed piece of work was timed in every stage, B is
 first divided by the stage's pace: CPU of that work over its mean in these stages. Demands are then those at the mean
 pace, and a prediction multiplies them by the pace of the stage that it is for.
@@ -22,7 +27,7 @@ pace, and a prediction multiplies them by the pace of the stage that it is for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +47,49 @@ INTERVAL = (0.05, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class StationFit:
-    """Demands (ms a call) of one station by endpoint with 90 % intervals, and its background load in CPU cores."""
+    """Demands (ms a call) of one station by endpoint with 90 % intervals, and its background load in CPU cores.
+
+    `factor`: of all its work over the plan's. `in_threads`: share of an endpoint's demand that runs in threads, where
+    that was measured.
+    """
 
     station: str
     factor: float
     background_cores: float
     demands_ms: Mapping[str, tuple[float, float, float]]
+    in_threads: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a station did in some stages, and what was planned for it. Seconds; a row a stage, a column an endpoint.
+
+    `threads`: CPU of threads beside the first ones, all zero where that is not told or nothing is planned there;
+    `in_threads`: the part of `prior` that runs in them, zero likewise.
+    """
+
+    duration: NDArray[np.float64]
+    busy: NDArray[np.float64]
+    threads: NDArray[np.float64]
+    calls: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    in_threads: NDArray[np.float64]
+
+    def again(self, rng: np.random.Generator, sigma: NDArray[np.float64]) -> _Measured:
+        """One draw of the bootstrap: of Poisson over calls, and a parametric one over busy time."""
+        share = np.divide(self.threads, self.busy, out=np.zeros_like(self.busy), where=self.busy > 0)
+        busy = np.maximum(self.busy + rng.normal(0, 1, len(self.busy)) * sigma, 0)
+        return replace(self, busy=busy, threads=share * busy, calls=rng.poisson(self.calls).astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class _Solution:
+    """Demands in seconds a call, whole and of that in threads; the station's factor; its background in cores."""
+
+    factor: float
+    background: float
+    demand: NDArray[np.float64]
+    in_threads: NDArray[np.float64]
 
 
 def measured_stages(evidence: Evidence, held_out: bool | None = False) -> list[StageResult]:
@@ -89,41 +131,68 @@ def fit_station(
 ) -> StationFit | None:
     """Fit (V2) for one station, or None when no stage measured it. Times in seconds, demands in ms."""
     touched = [e for e in endpoints if e.demand_ms.get(station, 0.0) > 0]
-    rows = [s for s in stages if any(r.station == station for r in s.stations)]
-    if not touched or not rows:
+    measured = _measured(station, touched, endpoints, stages) if touched else None
+    if measured is None:
         return None
-    usual = fixed_work_ms(stages)
-    paces = np.array([pace(s, usual) for s in rows])
-    busy = np.array([next(r.cpu_seconds for r in s.stations if r.station == station) for s in rows]) / paces
-    duration = np.array([s.duration_s for s in rows])
-    counted = [calls_in(s, endpoints) for s in rows]
-    calls = np.array([[stage.get(e.id, 0.0) for e in touched] for stage in counted])
-    prior = np.array([e.demand_ms[station] / 1e3 for e in touched])
-    if not calls.any():
-        return None
-    factor, background, demand = _solve(busy, duration, calls, prior)
+    found = _solve(measured)
     rng = np.random.default_rng(seed)
-    # Poisson bootstrap over calls and a parametric one over busy time: stages are too few to resample alone.
+    # Stages are too few to resample alone.
     spread = np.empty((BOOTSTRAPS, len(touched)))
-    sigma = np.maximum(_noise(busy, duration), np.std(busy - background * duration - calls @ demand))
+    rest = measured.busy - found.background * measured.duration - measured.calls @ found.demand
+    sigma = np.maximum(_noise(measured.busy, measured.duration), np.std(rest))
     for draw in range(BOOTSTRAPS):
-        noisy = np.maximum(busy + rng.normal(0, 1, len(busy)) * sigma, 0)
-        _, _, spread[draw] = _solve(noisy, duration, _noisy(rng, calls), prior)
+        spread[draw] = _solve(measured.again(rng, sigma)).demand
     low, high = np.quantile(spread, INTERVAL, axis=0)
+    demands = zip(touched, found.demand, low, high, strict=True)
+    shares = zip(touched, found.in_threads, found.demand, strict=True)
     return StationFit(
         station,
-        factor,
-        background,
-        {
-            e.id: (float(d * 1e3), float(min(lo, d) * 1e3), float(max(hi, d) * 1e3))
-            for e, d, lo, hi in zip(touched, demand, low, high, strict=True)
-        },
+        found.factor,
+        found.background,
+        {e.id: (float(d * 1e3), float(min(lo, d) * 1e3), float(max(hi, d) * 1e3)) for e, d, lo, hi in demands},
+        {e.id: float(t / d) for e, t, d in shares if d > 0} if measured.threads.any() else {},
     )
 
 
-def _solve(
+def _measured(
+    station: str, touched: Sequence[Endpoint], endpoints: Sequence[Endpoint], stages: Sequence[StageResult]
+) -> _Measured | None:
+    """What the stages say of the station, at the mean pace; None when no stage measured it or nothing was called."""
+    usual = fixed_work_ms(stages)
+    rows = [(s, r, pace(s, usual)) for s in stages for r in s.stations if r.station == station]
+    counted = [calls_in(s, endpoints) for s, _, _ in rows]
+    calls = np.array([[stage.get(e.id, 0.0) for e in touched] for stage in counted])
+    if not calls.any():
+        return None
+    prior = np.array([e.demand_ms[station] / 1e3 for e in touched])
+    in_threads = np.array([e.in_threads for e in touched]) * prior
+    told = [r.thread_cpu_seconds / p for _, r, p in rows if r.thread_cpu_seconds is not None]
+    threads = np.array(told) if len(told) == len(rows) else np.zeros(len(rows))
+    if not threads.any() or not (calls @ in_threads).any():
+        threads, in_threads = np.zeros_like(threads), np.zeros_like(prior)
+    duration = np.array([s.duration_s for s, _, _ in rows])
+    busy = np.array([r.cpu_seconds / p for _, r, p in rows])
+    return _Measured(duration, busy, threads, calls, prior, in_threads)
+
+
+def _solve(of: _Measured) -> _Solution:
+    """(V2) of what threads took and of the rest."""
+    planned = of.calls @ of.in_threads
+    weight = _noise(of.threads, of.duration)
+    known = 1 / FACTOR_SPREAD**2  # the factor is about one
+    in_threads = of.in_threads * float(
+        ((planned * of.threads / weight**2).sum() + known) / ((planned**2 / weight**2).sum() + known)
+    )
+    background, loops = _solve_loops(
+        np.maximum(of.busy - of.threads, 0), of.duration, of.calls, of.prior - of.in_threads
+    )
+    demand = loops + in_threads
+    return _Solution(float((of.calls @ demand).sum() / (of.calls @ of.prior).sum()), background, demand, in_threads)
+
+
+def _solve_loops(
     busy: NDArray[np.float64], duration: NDArray[np.float64], calls: NDArray[np.float64], prior: NDArray[np.float64]
-) -> tuple[float, float, NDArray[np.float64]]:
+) -> tuple[float, NDArray[np.float64]]:
     planned = calls @ prior
     weight = _noise(busy, duration)
     # One row for what is known beforehand: the factor is about one.
@@ -131,22 +200,18 @@ def _solve(
     first = lsq_linear(design, np.append(busy / weight, 1 / FACTOR_SPREAD), bounds=(0.0, np.inf))
     factor, background = float(first.x[0]), float(first.x[1])
     if factor <= 0:
-        return 0.0, background, np.zeros_like(prior)
+        return background, np.zeros_like(prior)
     # Scaled unknowns x_e = D_e / (f P_e): the ridge pulls every x to one; the background is free.
     centre = factor * prior
     ridge = np.column_stack([np.sqrt(RIDGE) * np.eye(len(prior)), np.zeros(len(prior))])
     stages = np.column_stack([calls * centre, duration]) / weight[:, None]
     target = np.concatenate([busy / weight, np.sqrt(RIDGE) * np.ones(len(prior))])
     solution = lsq_linear(np.vstack([stages, ridge]), target, bounds=(0.0, np.inf))
-    return factor, float(solution.x[-1]), centre * solution.x[:-1]
+    return float(solution.x[-1]), centre * solution.x[:-1]
 
 
 def _noise(busy: NDArray[np.float64], duration: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hypot(RELATIVE_NOISE * busy, IDLE_NOISE_CORES * duration)
-
-
-def _noisy(rng: np.random.Generator, calls: NDArray[np.float64]) -> NDArray[np.float64]:
-    return rng.poisson(calls).astype(np.float64)
 
 
 def calls_in(stage: StageResult, endpoints: Sequence[Endpoint]) -> dict[str, float]:

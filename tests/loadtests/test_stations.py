@@ -19,6 +19,21 @@ from loadtests.stations import Combine, Reading, Series, Stations
 BURN = (
     "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint('burnt', flush=True)\n"
 )
+# Two threads that have hashed for 0.2 s of CPU each, one of them gone since, and a first one that has done nothing.
+HASHING = """
+import sys, threading, time
+def hash(stay):
+    while time.thread_time() < 0.2: pass
+    done.release()
+    if stay: sys.stdin.read()
+done = threading.Semaphore(0)
+threads = [threading.Thread(target=hash, args=(stay,)) for stay in (True, False)]
+for thread in threads: thread.start(); done.acquire()
+threads[1].join()
+print("hashed", flush=True)
+threads[0].join()
+"""
+HASHED_S = 0.4
 
 
 class Scripted:
@@ -102,6 +117,30 @@ def test_cpu_of_children_that_ended_and_of_those_that_live_is_counted() -> None:
         source.read()
 
 
+def test_cpu_of_threads_beside_the_first_is_told_apart() -> None:
+    with subprocess.Popen([sys.executable, "-c", HASHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"hashed\n"
+        (reading,) = LocalProcesses({"api": process.pid}).read()
+        process.communicate(b"\n")
+    assert reading.threads_s == pytest.approx(HASHED_S, abs=0.05)
+    assert reading.threads_s < reading.cpu_s
+
+
+def test_threads_are_told_of_a_station_only_where_all_its_instances_tell_them() -> None:
+    def told(*second: float) -> float | None:
+        turns = [
+            [Reading("api", "one", at, at, threads_s=at / 2), Reading("api", "two", at, at, 0.0, 0.0, *second)]
+            for at in (0.0, 10.0)
+        ]
+        with Stations([Scripted(turns, {"api": "sum"})], interval_s=0.01) as stations:
+            _wait(lambda: stations.result(5, 10, {"api": 2.0}))
+            return stations.result(0, 10, {"api": 2.0})[0].thread_cpu_seconds
+
+    assert told(0.0) == 5.0
+    assert told() is None
+
+
 def test_processes_of_a_server_are_read_by_name_over_one_shell(tmp_path: Path) -> None:
     ssh = _far_end(tmp_path)
     with subprocess.Popen(["sleep", "60"]) as sleeper:
@@ -129,12 +168,15 @@ UID, OTHER = "0b6c5a0e-1111-4222-8333-444455556666", "9f9f9f9f-1111-4222-8333-44
 NEW = {
     "kubepods.slice/kubepods-pod{uid_}.slice/cpu.stat": "usage_usec 12250000\nnr_periods 90\nnr_throttled 30\n",
     "kubepods.slice/kubepods-pod{uid_}.slice/cri-a.scope/cpu.stat": "usage_usec 7\nnr_periods 80\nnr_throttled 20\n",
+    "kubepods.slice/kubepods-pod{uid_}.slice/cri-a.scope/cgroup.procs": "{pid}\n",
+    "kubepods.slice/kubepods-pod{uid_}.slice/cri-b.scope/cgroup.procs": "",
     "kubepods.slice/kubepods-pod{uid_}.slice/cri-b.scope/cpu.stat": "usage_usec 8\nnr_periods 0\nnr_throttled 0\n",
 }
 OLD = {
     "cpu,cpuacct/kubepods/pod{uid}/cpuacct.usage": "12250000000\n",
     "cpu,cpuacct/kubepods/pod{uid}/cpu.stat": "nr_periods 90\nnr_throttled 30\nthrottled_time 5\n",
     "cpu,cpuacct/kubepods/pod{uid}/a/cpu.stat": "nr_periods 80\nnr_throttled 20\nthrottled_time 5\n",
+    "cpu,cpuacct/kubepods/pod{uid}/a/cgroup.procs": "{pid}\n",
     "memory/kubepods/pod{uid}/memory.stat": "cache 1\n",
 }
 
@@ -143,10 +185,13 @@ OLD = {
 def test_pods_are_read_from_their_control_groups(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    threaded = subprocess.Popen([sys.executable, "-c", HASHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert threaded.stdout is not None
+    assert threaded.stdout.readline() == b"hashed\n"
     for name, text in files.items():
         path = tmp_path / "cgroup" / name.format(uid=UID, uid_=UID.replace("-", "_"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text.format(pid=threaded.pid))
     monkeypatch.setenv("CGROUPS", str(tmp_path / "cgroup"))
     listed = {"items": [{"metadata": {"uid": uid}, "spec": {"nodeName": "server-1"}} for uid in (UID, OTHER)]}
     monkeypatch.setattr(Pods, "_get", lambda self, path: listed)
@@ -155,8 +200,10 @@ def test_pods_are_read_from_their_control_groups(
         (reading,) = source.read()
     finally:
         source.close()
+        threaded.communicate(b"\n")
     assert (reading.station, reading.instance, reading.cpu_s) == ("api", UID, 12.25)
     assert (reading.periods, reading.throttled) == (80, 20)
+    assert reading.threads_s == pytest.approx(HASHED_S, abs=0.05)
     assert abs(reading.at - time.time()) < 60
 
 
@@ -169,10 +216,10 @@ def test_a_server_that_is_down_spoils_only_its_own_pods(tmp_path: Path, monkeypa
     def ask(self: Shells, server: str, words: str) -> list[list[float]]:
         if server == "down":
             raise StepFailed("down does not tell its CPU")
-        return [[1.0, 2e6, 3.0, 4.0]]
+        return [[1.0, 2e6, 3.0, 4.0, 5e5]]
 
     monkeypatch.setattr(Shells, "ask", ask)
-    assert pods("up", "down").read() == [Reading("api", "u-up", 1.0, 2.0, 3.0, 4.0)]
+    assert pods("up", "down").read() == [Reading("api", "u-up", 1.0, 2.0, 3.0, 4.0, 0.5)]
     with pytest.raises(StepFailed, match="down"):
         pods("down").read()
 

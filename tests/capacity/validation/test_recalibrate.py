@@ -78,6 +78,47 @@ def test_mix_that_changes_between_stages_tells_endpoints_apart() -> None:
     assert demands["api.status"][0] == pytest.approx(2.0, rel=0.25)
 
 
+SIGN_IN = endpoint("api.sign-in", {"api": 26.0, "database": 1.0}).model_copy(update={"in_threads": 25 / 26})
+
+
+def with_sign_ins(hash_ms: float, loops: float, told: bool) -> Evidence:
+    """A run in which a hash took `hash_ms` and loops `loops` times the plan; `told`: CPU of threads was measured."""
+    planned = (*PLANNED[:2], SIGN_IN)
+    truth = {"api": {"api.draft": 4 * loops, "api.status": 2 * loops, "api.sign-in": loops + hash_ms}}
+    truth["database"] = {"api.draft": 2 * loops, "api.status": loops, "api.sign-in": loops}
+    rates = {"api.draft": 5.0, "api.status": 10.0, "api.sign-in": 3.0}
+    stages = []
+    for number, share in enumerate(SHARES):
+        made = stage(planned, truth, rates, share, seed=number)
+        hashes_s = sum(r.count for r in made.endpoints if r.endpoint == SIGN_IN.id) * hash_ms / 1e3
+        threads_s = {"api": hashes_s, "database": 0.0} if told else {}
+        stations = (r.model_copy(update={"thread_cpu_seconds": threads_s.get(r.station)}) for r in made.stations)
+        stages.append(made.model_copy(update={"stations": tuple(stations)}))
+    return evidence(stages)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(3.0, 80.0), st.floats(0.5, 2.0))
+def test_threads_and_loops_have_factors_of_their_own(hash_ms: float, loops: float) -> None:
+    fits = fit_stations((*PLANNED[:2], SIGN_IN), with_sign_ins(hash_ms, loops, told=True))
+    demands = {name: found[0] for name, found in fits["api"].demands_ms.items()}
+    assert demands["api.sign-in"] == pytest.approx(loops + hash_ms, rel=0.03)
+    assert demands["api.draft"] == pytest.approx(4 * loops, rel=0.03)
+    assert fits["api"].in_threads["api.sign-in"] == pytest.approx(hash_ms / (loops + hash_ms), rel=0.03)
+    assert fits["api"].in_threads["api.draft"] == 0
+    assert fits["database"].in_threads == {}, "nothing ran in threads there, whatever the plan has"
+    assert fits["database"].factor == pytest.approx(loops, rel=0.03)
+
+
+def test_without_the_cpu_of_threads_all_work_shares_the_error_of_the_plan() -> None:
+    told, untold = (
+        fit_stations((*PLANNED[:2], SIGN_IN), with_sign_ins(5.0, 1.0, told))["api"] for told in (True, False)
+    )
+    assert untold.in_threads == {}
+    assert untold.factor == pytest.approx(told.factor, rel=0.03)
+    assert untold.demands_ms["api.draft"][0] < 0.8 * told.demands_ms["api.draft"][0]
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.floats(0.7, 1.5), min_size=len(SHARES), max_size=len(SHARES)))
 def test_the_pace_of_the_machine_is_taken_out_of_demands(paces: list[float]) -> None:
