@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from capacity.faults import Exit, OssError
 
@@ -36,13 +37,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
 EXIT_CODES = "\n".join(f"  {code.value:>3}  {code.name.lower().replace('_', ' ')}" for code in Exit)
 
 
+class _Teaching(argparse.ArgumentParser):
+    """Says, with every error, where the command's use stands."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(Exit.BAD_INPUT, f"{self.prog}: {message}. `{self.prog} --help` shows what it takes.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The top-level parser, made from the command table alone so that `oss --help` imports nothing else."""
     groups: dict[str, list[str]] = {}
     for name, (summary, group) in COMMANDS.items():
         groups.setdefault(group, []).append(f"  {name:<10} {summary}")
     listing = "\n\n".join(f"{group}:\n" + "\n".join(lines) for group, lines in groups.items())
-    top = argparse.ArgumentParser(
+    top = _Teaching(
         prog="oss",
         usage="oss COMMAND ...",
         description="Launch toolkit for Online Single Submission: plan the leases, build them, prove them under load.",
@@ -61,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.BAD_INPUT
     name = parser().parse_args(words[:1]).command
     module = importlib.import_module(f"oss.{name}")
-    sub = argparse.ArgumentParser(
+    sub = _Teaching(
         prog=f"oss {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.configure(sub)

@@ -48,6 +48,22 @@ def test_bad_input_is_one_message_with_a_remedy(words: list[str], capsys: pytest
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rack", "down", "two"], "oss rack: unrecognized arguments: two. `oss rack --help` shows"),
+        (["lease", "list"], "oss lease list: the following arguments are required: ENV. `oss lease list --help` shows"),
+    ],
+)
+def test_arguments_that_a_command_does_not_take_are_refused_with_its_help(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == Exit.BAD_INPUT
+    assert told in capsys.readouterr().err
+
+
 def test_unknown_command_is_refused() -> None:
     with pytest.raises(SystemExit) as left:
         main(["pln"])
