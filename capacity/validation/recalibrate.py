@@ -17,7 +17,8 @@ stages can tell moves D; what they cannot stays at the factor times the plan.
 Work in threads beside a process's first one, password hashes, is pure computation: how it compares with an event loop's
 work differs from machine to machine, and small calls find cold caches in company while it does not. Where the CPU of
 these threads was measured, their planned share P'_se = h_e P_se has a factor of its own, from that CPU by (V2) without
-ridge and background, and the loops' part is fitted to the rest of B_s.
+ridge and background, and the loops' part is fitted to the rest of B_s. Not so for programs that do next to nothing in
+their first threads: there the threads are all of the work, and that is fitted as one.
 
 Machines that others share are not equally fast at all times. Where a fixed piece of work was timed in every stage, B is
 first divided by the stage's pace: CPU of that work over its mean in these stages. Demands are then those at the mean
@@ -41,6 +42,8 @@ RIDGE = 4.0  # prior standard deviation of an endpoint's factor: one half
 FACTOR_SPREAD = 2.0  # prior standard deviation of a station's common factor, around one
 RELATIVE_NOISE = 0.03  # of a stage's busy time
 IDLE_NOISE_CORES = 0.002  # what health checks and housekeeping vary by
+# Of the planned share of work in event loops. Below, first threads do not run them, as in programs of other making.
+LEAST_IN_LOOPS = 0.1
 BOOTSTRAPS = 200
 INTERVAL = (0.05, 0.95)
 
@@ -64,8 +67,8 @@ class StationFit:
 class _Measured:
     """What a station did in some stages, and what was planned for it. Seconds; a row a stage, a column an endpoint.
 
-    `threads`: CPU of threads beside the first ones, all zero where that is not told or nothing is planned there;
-    `in_threads`: the part of `prior` that runs in them, zero likewise.
+    `threads`: CPU of threads beside the first ones, all zero where it is not fitted apart; `in_threads`: the part of
+    `prior` that runs in them, zero likewise.
     """
 
     duration: NDArray[np.float64]
@@ -168,10 +171,11 @@ def _measured(
     in_threads = np.array([e.in_threads for e in touched]) * prior
     told = [r.thread_cpu_seconds / p for _, r, p in rows if r.thread_cpu_seconds is not None]
     threads = np.array(told) if len(told) == len(rows) else np.zeros(len(rows))
-    if not threads.any() or not (calls @ in_threads).any():
-        threads, in_threads = np.zeros_like(threads), np.zeros_like(prior)
     duration = np.array([s.duration_s for s, _, _ in rows])
     busy = np.array([r.cpu_seconds / p for _, r, p in rows])
+    in_loops = 1 - (calls @ in_threads).sum() / (calls @ prior).sum()
+    if in_loops == 1 or not threads.any() or 1 - threads.sum() / busy.sum() < LEAST_IN_LOOPS * in_loops:
+        threads, in_threads = np.zeros_like(threads), np.zeros_like(prior)
     return _Measured(duration, busy, threads, calls, prior, in_threads)
 
 

@@ -110,6 +110,19 @@ def test_threads_and_loops_have_factors_of_their_own(hash_ms: float, loops: floa
     assert fits["database"].factor == pytest.approx(loops, rel=0.03)
 
 
+def test_a_program_that_works_in_threads_alone_is_fitted_whole() -> None:
+    made = with_sign_ins(25.0, 1.0, told=True)
+    threaded = tuple(
+        s.model_copy(update={
+            "stations": tuple(r.model_copy(update={"thread_cpu_seconds": 0.99 * r.cpu_seconds}) for r in s.stations)
+        })
+        for s in made.stages
+    )  # fmt: skip
+    planned = (*PLANNED[:2], SIGN_IN)
+    fit = fit_stations(planned, made.model_copy(update={"stages": threaded}))["api"]
+    assert fit == fit_stations(planned, with_sign_ins(25.0, 1.0, told=False))["api"]
+
+
 def test_without_the_cpu_of_threads_all_work_shares_the_error_of_the_plan() -> None:
     told, untold = (
         fit_stations((*PLANNED[:2], SIGN_IN), with_sign_ins(5.0, 1.0, told))["api"] for told in (True, False)
