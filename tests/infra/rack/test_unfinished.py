@@ -11,6 +11,7 @@ import pytest
 from capacity.progress import Silent
 from infra import rack
 from infra.rack import RackSpec, cleanup
+from infra.rack.daemons import wait
 from infra.rack.image import image_tag
 from infra.rack.machine import CGROUP_MANAGER, podman
 from infra.rack.server import containers, isolation
@@ -58,12 +59,15 @@ def test_a_command_that_outlived_its_run_is_waited_for(standing: RackSpec) -> No
     words = ["podman", CGROUP_MANAGER, "run", "--rm", *isolation(standing.name), "--network", "none", "--name", name]
     left = subprocess.Popen([*words, image_tag(), "/bin/sleep", "2"])
     try:
-        assert unfinished(standing.name) == [left.pid]
+        # A program that is just being loaded has no command line yet; children that it forks have its own for a moment.
+        wait(lambda: left.pid in unfinished(standing.name), "podman was not seen", "")
         assert unfinished("another") == []
         wait_for_unfinished(standing.name, Silent())
-        assert left.poll() == 0
+        assert unfinished(standing.name) == []
+        assert left.wait(5) == 0, "it is ending, or has ended"
     finally:
-        left.wait(60)
+        left.kill()
+        left.wait()
 
 
 def test_only_changing_commands_of_this_rack_count() -> None:
