@@ -64,7 +64,8 @@ def test_a_command_that_outlived_its_run_is_waited_for(standing: RackSpec) -> No
         assert unfinished("another") == []
         wait_for_unfinished(standing.name, Silent())
         assert unfinished(standing.name) == []
-        assert left.wait(5) == 0, "it is ending, or has ended"
+        assert left.wait(30) == 0, "it is ending, or has ended"
+        wait(lambda: name not in cleanup.container_names(standing.name), "the visitor stays", "")
     finally:
         left.kill()
         left.wait()
