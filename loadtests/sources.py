@@ -43,7 +43,7 @@ class LocalProcesses:
                 raise OSError(f"process {root} is gone")
             tree = _tree(root, {pid: found.parent for pid, found in table.items()})
             ticks = sum(table[pid].own + table[pid].ended for pid in tree)
-            beside = sum(_beside_first(pid) for pid in tree)
+            beside = sum(_beside_first(pid, table[pid].own) for pid in tree)
             readings.append(Reading(station, str(root), time.time(), ticks / _TICKS, threads_s=beside / _TICKS))
         return readings
 
@@ -71,10 +71,10 @@ def _stat(path: Path) -> _Stat | None:
     return _Stat(int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14]))
 
 
-def _beside_first(pid: int) -> int:
-    """Ticks of a process's threads beside its first one, those that ended among them."""
-    first, whole = _stat(Path(f"/proc/{pid}/task/{pid}/stat")), _stat(Path(f"/proc/{pid}/stat"))
-    return max(0, whole.own - first.own) if whole and first else 0
+def _beside_first(pid: int, whole: int) -> int:
+    """Of a process's ticks, those of threads beside its first one, ended ones among them."""
+    first = _stat(Path(f"/proc/{pid}/task/{pid}/stat"))
+    return max(0, whole - first.own) if first else 0
 
 
 def _tree(root: int, parents: Mapping[int, int]) -> list[int]:
@@ -212,11 +212,12 @@ while read -r uids; do
       split(line, field)
       return field[12] + field[13]
     }
-    function beside(group,   pid, first, total) {
+    function beside(group,   pid, first, whole, total) {
       total = 0
       while ((getline pid < group) > 0) {
         first = spent("/proc/" pid "/task/" pid "/stat")
-        total += spent("/proc/" pid "/stat") - first
+        whole = spent("/proc/" pid "/stat")
+        if (whole > first) total += whole - first
       }
       close(group)
       return total
