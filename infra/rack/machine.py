@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from capacity.faults import MachineLacks, StepFailed
 
@@ -92,9 +93,18 @@ def last_words(text: str, lines: int = 4) -> str:
     return " | ".join(line.strip() for line in kept[-lines:]) or "(it said nothing)"
 
 
-def podman(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+class Options(TypedDict, total=False):
+    """The options of `run`."""
+
+    timeout: float
+    check: bool
+    stdin: str | None
+    doing: str
+
+
+def podman(*arguments: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
     """Run podman with the rack's cgroup manager."""
-    return run("podman", CGROUP_MANAGER, *arguments, **options)  # type: ignore[arg-type]
+    return run("podman", CGROUP_MANAGER, *arguments, **options)
 
 
 def podman_list(*arguments: str, doing: str) -> str:

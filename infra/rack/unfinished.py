@@ -19,8 +19,9 @@ CHANGING = ("create", "kill", "rm", "run", "start", "stop", "volume")
 
 def wait_for_unfinished(rack: str, progress: Progress) -> None:
     """Until no podman command changes the rack's servers or disks. Raises StepFailed when one does not end."""
-    if unfinished(rack):
-        progress.update("waiting for podman, still at work for a run that was killed")
+    if not unfinished(rack):
+        return
+    progress.update("waiting for podman, still at work for a run that was killed")
     wait(
         lambda: not unfinished(rack),
         f"podman is still at work on servers of rack {rack}, for a run that was killed: it has not ended",
